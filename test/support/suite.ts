@@ -1,0 +1,99 @@
+/**
+ * The only door to uvu: every test goes through here. A suite runs itself, an empty one is refused, a skip prints its
+ * reason and is counted, known failures stand in a ledger that must be exact both ways.
+ */
+import { suite as uvuSuite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { ProjectError } from '#src/errors.js';
+
+export { assert };
+
+/** What a test may lack; each names why it may be skipped, and only then. */
+export interface Need { readonly name: string; /** undefined: is here; else the reason for the skip */ readonly missing: string | undefined }
+
+type Body = () => void | Promise<void>;
+export interface Suite {
+  /** '<symbol> <does what> [when …]' */
+  (name: string, body: Body): void;
+  /** one test a row; an empty table is an error */
+  table<Row>(rows: Iterable<Row>, name: (row: Row) => string, body: (row: Row) => void | Promise<void>): void;
+  /** runs where every need is met, else prints its name and the reason, and counts as skipped */
+  needing(needs: readonly Need[], name: string, body: Body): void;
+}
+
+export const counts = { passed: 0, failed: 0, skipped: [] as string[] };
+
+/** Declares a suite: `suite('bytes', (test) => { test('Reader.u32 reads little-endian', …) })`. */
+export function suite(title: string, declare: (test: Suite) => void): void {
+  const s = uvuSuite(title);
+  let declared = 0;
+  const test = ((name, body) => {
+    declared++;
+    s(name, async () => {
+      counts.failed++;
+      await body();
+      counts.failed--;
+      counts.passed++;
+    });
+  }) as Suite;
+  test.table = (rows, name, body) => {
+    const all = [...rows];
+    if (all.length === 0) throw new Error(`suite "${title}": a table without rows`);
+    for (const row of all) test(name(row), () => body(row));
+  };
+  test.needing = (needs, name, body) => {
+    const missing = needs.filter((need) => need.missing !== undefined);
+    if (missing.length === 0) return test(name, body);
+    declared++;
+    const why = missing.map((need) => `${need.name}: ${need.missing}`).join('; ');
+    if (process.env['NO_SKIP']) return test(name, () => { throw new Error(`would be skipped, and NO_SKIP is set: ${why}`); });
+    counts.skipped.push(`${title} > ${name} (${why})`);
+  };
+  declare(test);
+  if (declared === 0) throw new Error(`suite "${title}" declares no test`);
+  s.run();
+}
+
+/** Asserts that `run` throws (or rejects with) a ProjectError of exactly this code, and returns it. */
+export function throwsCode<E extends ProjectError = ProjectError>(run: () => unknown, code: string, message?: string | RegExp): E {
+  let thrown: unknown;
+  try {
+    run();
+  } catch (error) {
+    thrown = error;
+  }
+  return checkCode<E>(thrown, code, message);
+}
+
+/** The same for a promise. */
+export async function rejectsCode<E extends ProjectError = ProjectError>(run: () => Promise<unknown>, code: string, message?: string | RegExp): Promise<E> {
+  let thrown: unknown;
+  try {
+    await run();
+  } catch (error) {
+    thrown = error;
+  }
+  return checkCode<E>(thrown, code, message);
+}
+
+function checkCode<E extends ProjectError>(thrown: unknown, code: string, message?: string | RegExp): E {
+  if (!(thrown instanceof ProjectError)) {
+    if (thrown instanceof Error) throw thrown;
+    throw new Error(`expected an error with code ${code}, got ${thrown === undefined ? 'none' : String(thrown)}`);
+  }
+  assert.is(thrown.code, code, `${thrown.code}: ${thrown.message}`);
+  if (typeof message === 'string') assert.is(thrown.message, message);
+  else if (message) assert.match(thrown.message, message);
+  return thrown as E;
+}
+
+/** Bit-exact: tells -0 from 0 and one NaN from another. */
+export function sameBits(actual: number, expected: number): void {
+  const bits = (n: number) => new BigUint64Array(new Float64Array([n]).buffer)[0];
+  assert.is(bits(actual), bits(expected), `${actual} is not bit for bit ${expected}`);
+}
+
+/** Bytes by value, whatever the class of the view. */
+export function sameBytes(actual: Uint8Array, expected: Uint8Array): void {
+  assert.is(Buffer.from(actual).toString('hex'), Buffer.from(expected).toString('hex'));
+}
