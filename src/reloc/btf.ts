@@ -1,7 +1,10 @@
 /**
  * BTF: the type description that the kernel, its modules and BPF objects carry. Parses any valid BTF (all 19 kinds, split
- * BTF on a base), indexes names lazily, and never copies the string section. Format: Documentation/bpf/btf.rst, Linux 6.18.
+ * BTF on a base), indexes names lazily, and never copies the string section. Little-endian only. Sizes and offsets of the
+ * records are checked when a blob is parsed, what a type says (ids, names, sizes) when it is decoded or followed.
+ * Does not write BTF (btf-sanitize.ts) and does not print it (btf-c.ts). Format: Documentation/bpf/btf.rst, Linux 6.18.
  */
+import { BtfError } from '../errors.js';
 
 export const BTF_KINDS = [
   'unkn', 'int', 'ptr', 'array', 'struct', 'union', 'enum', 'fwd', 'typedef', 'volatile', 'const', 'restrict', 'func',
@@ -56,4 +59,510 @@ export interface Btf {
   alignOf(id: number): number;
   /** the string at an offset of the string section (base included) */
   string(offset: number): string;
+}
+
+/**
+ * Parses a blob: one pass over the type section notes where each type begins.
+ * @param bytes little-endian BTF; kept, not copied, and must not change afterwards
+ * @param options.base what the ids and string offsets of a split BTF (a kernel module's) continue
+ * @throws BtfError for a header, a section or a record that does not fit
+ */
+export function parseBtf(bytes: Uint8Array, options: { source: string; base?: Btf }): Btf {
+  return new ParsedBtf(bytes, options.source, options.base);
+}
+
+/** The name without its flavour: `task_struct___old` is a `task_struct`; as bpf_core_essential_name_len of libbpf. */
+export function essentialName(name: string): string {
+  for (let at = name.lastIndexOf('___'); at > 0; at = name.lastIndexOf('___', at - 1)) {
+    if (name[at - 1] !== '_' && at + 3 < name.length && name[at + 3] !== '_') return name.slice(0, at);
+  }
+  return name;
+}
+
+/** Bytes of `struct btf_header` that every version has, and those up to its newest known field (layout_len). */
+const HEADER = 24;
+const KNOWN_HEADER = 32;
+const MAGIC = 0xeb9f;
+
+/** Bytes after the 12 of `struct btf_type`: fixed, and for each of `vlen` elements. Index is the kind; kind 0 is no type. */
+const FIXED = new Uint8Array([0, 4, 0, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 4, 0, 0]);
+const EACH = new Uint8Array([0, 0, 0, 0, 12, 12, 8, 0, 0, 0, 0, 0, 0, 8, 0, 12, 0, 0, 0, 12]);
+
+/** Decoded types kept: relocations come back to the same few structs, while a walk over all types must not keep them all. */
+const CACHED_TYPES = 4096;
+/** Longest chain of typedefs and modifiers; the kernel itself stops at 32 (MAX_RESOLVE_DEPTH). */
+const MAX_CHAIN = 256;
+/** Array dimensions and modifiers that libbpf follows to a size (MAX_RESOLVE_DEPTH). */
+const MAX_RESOLVE = 32;
+/** Structs within structs that alignOf follows; C code stays far below. */
+const MAX_NESTING = 256;
+
+const LONG_NAMES = new Set([
+  'long', 'long int', 'int long', 'unsigned long', 'long unsigned', 'unsigned long int', 'unsigned int long',
+  'long unsigned int', 'long int unsigned', 'int unsigned long', 'int long unsigned',
+]);
+
+/** Chained hash table over essential names: ids relative to the blob's first. */
+interface NameIndex { readonly heads: Int32Array; readonly next: Int32Array }
+
+class ParsedBtf implements Btf {
+  readonly length: number;
+  readonly #view: DataView;
+  /** where each own type begins in `bytes` */
+  readonly #offsets: Uint32Array;
+  /** first own id */
+  readonly #startId: number;
+  /** string section in `bytes`, and the offset that its first byte has */
+  readonly #strings: number;
+  readonly #stringsLength: number;
+  readonly #startString: number;
+  readonly #base: ParsedBtf | undefined;
+  readonly #cache = new Map<number, BtfType>();
+  #aligns: Map<number, number> | undefined;
+  #names: NameIndex | undefined;
+  #pointer: number | undefined;
+
+  constructor(readonly bytes: Uint8Array, readonly source: string, base: Btf | undefined) {
+    if (base !== undefined && !(base instanceof ParsedBtf)) throw new Error('bug: the base of a split BTF is none that parseBtf made');
+    this.#base = base;
+    this.#startId = base?.length ?? 1;
+    this.#startString = base === undefined ? 0 : base.#startString + base.#stringsLength;
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    const layout = this.#header();
+    this.#strings = layout.strings;
+    this.#stringsLength = layout.stringsLength;
+    this.#offsets = this.#records(layout.types, layout.typesLength);
+    this.length = this.#startId + this.#offsets.length;
+  }
+
+  get base(): Btf | undefined {
+    return this.#base;
+  }
+
+  // ---- parsing --------------------------------------------------------------------------------------------------
+
+  /** @returns where types and strings lie, in bytes from the start of the blob */
+  #header(): { types: number; typesLength: number; strings: number; stringsLength: number } {
+    const { bytes } = this;
+    if (bytes.length < HEADER) throw this.#fault(`too short for a BTF header: ${bytes.length} of ${HEADER} bytes`, { offset: 0 });
+    const magic = this.#view.getUint16(0, true);
+    if (magic === 0x9feb) throw this.#fault('big-endian BTF, only little-endian is supported (compile with -target bpfel)', { offset: 0 });
+    if (magic !== MAGIC) throw this.#fault(`magic is 0x${magic.toString(16)}, not 0x${MAGIC.toString(16)}`, { offset: 0 });
+    const version = this.#view.getUint8(2);
+    if (version !== 1) throw this.#fault(`version is ${version}, not 1`, { offset: 2 });
+    const headerLength = this.#u32(4);
+    if (headerLength < HEADER || headerLength > bytes.length) {
+      throw this.#fault(`header length is ${headerLength}, outside of ${HEADER} … ${bytes.length}`, { offset: 4 });
+    }
+    for (let at = KNOWN_HEADER; at < headerLength; at++) {
+      if (bytes[at] !== 0) throw this.#fault(`unknown header field is ${bytes[at]}, not zero`, { offset: at });
+    }
+    const typeOff = this.#u32(8);
+    const typeLen = this.#u32(12);
+    const strOff = this.#u32(16);
+    const strLen = this.#u32(20);
+    const left = bytes.length - headerLength;
+    if (typeOff % 4 !== 0) throw this.#fault(`type section at ${typeOff} is not aligned to 4 bytes`, { offset: 8 });
+    if (typeOff + typeLen > left) throw this.#fault(`type section ${typeOff} + ${typeLen} is outside of ${left} bytes`, { offset: 8 });
+    if (strOff + strLen > left) throw this.#fault(`string section ${strOff} + ${strLen} is outside of ${left} bytes`, { offset: 16 });
+    if (typeOff + typeLen > strOff) {
+      throw this.#fault(`type section ${typeOff} + ${typeLen} overlaps the string section at ${strOff}`, { offset: 8 });
+    }
+    if (headerLength >= KNOWN_HEADER) {
+      const layoutOff = this.#u32(24);
+      const layoutLen = this.#u32(28);
+      if (layoutLen !== 0 && (layoutOff < typeOff + typeLen || layoutOff + layoutLen > strOff)) {
+        throw this.#fault(`layout section ${layoutOff} + ${layoutLen} is not between the types' end ${typeOff + typeLen} and the strings at ${strOff}`, { offset: 24 });
+      }
+    } else if (headerLength > HEADER) {
+      for (let at = HEADER; at < headerLength; at++) if (bytes[at] !== 0) throw this.#fault(`unknown header field is ${bytes[at]}, not zero`, { offset: at });
+    }
+    const strings = headerLength + strOff;
+    if (strLen === 0) {
+      if (this.#base === undefined) throw this.#fault('string section is empty', { offset: 20 });
+    } else {
+      if (bytes[strings + strLen - 1] !== 0) throw this.#fault('string section does not end with NUL', { offset: strings + strLen - 1 });
+      if (this.#base === undefined && bytes[strings] !== 0) {
+        throw this.#fault('string section does not begin with NUL (a split BTF needs its base)', { offset: strings });
+      }
+    }
+    return { types: headerLength + typeOff, typesLength: typeLen, strings, stringsLength: strLen };
+  }
+
+  #records(start: number, length: number): Uint32Array {
+    const view = this.#view;
+    const end = start + length;
+    // no record is shorter than 12 bytes
+    const offsets = new Uint32Array(Math.floor(length / 12));
+    let count = 0;
+    let at = start;
+    while (at + 12 <= end) {
+      const info = view.getUint32(at + 4, true);
+      const kind = (info >>> 24) & 0x1f;
+      if (kind === 0 || kind >= FIXED.length) throw this.#fault(`unknown kind ${kind}`, { typeId: this.#startId + count, offset: at });
+      offsets[count++] = at;
+      at += 12 + FIXED[kind] + (info & 0xffff) * EACH[kind];
+    }
+    if (at !== end) {
+      if (at < end) throw this.#fault(`${end - at} bytes are left of the type section, too few for a type`, { offset: at });
+      const id = this.#startId + count - 1;
+      const from = offsets[count - 1];
+      throw this.#fault(`${BTF_KINDS[(view.getUint32(from + 4, true) >>> 24) & 0x1f]} of ${at - from} bytes ends beyond the type section, ${end - from} left`, { typeId: id, offset: from });
+    }
+    // a copy, not a view: the room for the elements' share is about a third
+    return offsets.slice(0, count);
+  }
+
+  #u32(at: number): number {
+    return this.#view.getUint32(at, true);
+  }
+
+  #fault(reason: string, where: { typeId?: number; offset?: number }): BtfError {
+    return new BtfError(reason, { source: this.source, ...where });
+  }
+
+  /** Byte offset of an own type. */
+  #at(id: number): number {
+    return this.#offsets[id - this.#startId];
+  }
+
+  #check(id: number): void {
+    if (!(Number.isInteger(id) && id >= 0 && id < this.length)) throw this.#fault(`no such type id, the last one is ${this.length - 1}`, { typeId: id });
+  }
+
+  /** The blob that holds the type. */
+  #owner(id: number): ParsedBtf {
+    let owner: ParsedBtf = this;
+    while (id < owner.#startId && owner.#base !== undefined) owner = owner.#base;
+    return owner;
+  }
+
+  // ---- reading --------------------------------------------------------------------------------------------------
+
+  type(id: number): BtfType {
+    this.#check(id);
+    if (id === 0) return VOID;
+    const owner = this.#owner(id);
+    let type = owner.#cache.get(id);
+    if (type === undefined) {
+      type = owner.#decode(id);
+      if (owner.#cache.size >= CACHED_TYPES) owner.#cache.clear();
+      owner.#cache.set(id, type);
+    }
+    return type;
+  }
+
+  kind(id: number): BtfKind {
+    this.#check(id);
+    return id === 0 ? 'unkn' : BTF_KINDS[this.#owner(id).#kindNumber(id)];
+  }
+
+  name(id: number): string {
+    this.#check(id);
+    if (id === 0) return '';
+    const owner = this.#owner(id);
+    return owner.#nameAt(id, owner.#u32(owner.#at(id)));
+  }
+
+  string(offset: number): string {
+    const text = this.#string(offset);
+    if (text === undefined) {
+      throw this.#fault(`string offset ${offset} is outside of ${this.#startString + this.#stringsLength} bytes of strings`, {});
+    }
+    return text;
+  }
+
+  idsNamed(name: string): readonly number[] {
+    return this.#lookUp(essentialName(name), (candidate) => candidate === name);
+  }
+
+  idsWithEssentialName(name: string): readonly number[] {
+    return this.#lookUp(name, (candidate) => essentialName(candidate) === name);
+  }
+
+  find(name: string, ...kinds: BtfKind[]): number | undefined {
+    return this.idsNamed(name).find((id) => kinds.length === 0 || kinds.includes(this.kind(id)));
+  }
+
+  skipModifiers(id: number): number {
+    let at = id;
+    for (let steps = 0; steps < MAX_CHAIN; steps++) {
+      switch (this.kind(at)) {
+        case 'typedef': case 'const': case 'volatile': case 'restrict': case 'type_tag': case 'var': {
+          const owner = this.#owner(at);
+          at = owner.#u32(owner.#at(at) + 8);
+          break;
+        }
+        default:
+          return at;
+      }
+    }
+    throw this.#fault(`more than ${MAX_CHAIN} modifiers in a row: they form a cycle`, { typeId: id });
+  }
+
+  sizeOf(id: number): number {
+    let elements = 1;
+    let at = id;
+    for (let steps = 0; steps < MAX_RESOLVE; steps++) {
+      const type = this.type(at);
+      switch (type.kind) {
+        case 'int': case 'struct': case 'union': case 'enum': case 'enum64': case 'datasec': case 'float':
+          return this.#product(id, elements, type.size);
+        case 'ptr':
+          return this.#product(id, elements, this.#pointerSize());
+        case 'typedef': case 'volatile': case 'const': case 'restrict': case 'var': case 'decl_tag': case 'type_tag':
+          at = type.type;
+          break;
+        case 'array':
+          elements = this.#product(id, elements, type.nelems);
+          at = type.type;
+          break;
+        default:
+          throw this.#fault(`${type.kind === 'unkn' ? 'void' : type.kind} has no size`, { typeId: at });
+      }
+    }
+    throw this.#fault(`no size after ${MAX_RESOLVE} arrays and modifiers in a row: they form a cycle`, { typeId: id });
+  }
+
+  alignOf(id: number): number {
+    return this.#align(id, 0);
+  }
+
+  // ---- behind them ----------------------------------------------------------------------------------------------
+
+  #kindNumber(id: number): number {
+    return (this.#u32(this.#at(id) + 4) >>> 24) & 0x1f;
+  }
+
+  #nameAt(id: number, offset: number): string {
+    const text = this.#string(offset);
+    if (text === undefined) {
+      throw this.#fault(`name at string offset ${offset} is outside of ${this.#startString + this.#stringsLength} bytes of strings`, { typeId: id, offset: this.#at(id) });
+    }
+    return text;
+  }
+
+  #string(offset: number): string | undefined {
+    if (offset < this.#startString) return this.#base!.#string(offset);
+    const at = offset - this.#startString;
+    if (!(at < this.#stringsLength)) return undefined;
+    const from = this.#strings + at;
+    const { bytes } = this;
+    let text = '';
+    // names are short ASCII: this beats a decoder call
+    for (let i = from; ; i++) {
+      const byte = bytes[i];
+      if (byte === 0) return text;
+      if (byte >= 0x80 || i - from > 64) return utf8.decode(bytes.subarray(from, bytes.indexOf(0, i)));
+      text += String.fromCharCode(byte);
+    }
+  }
+
+  #decode(id: number): BtfType {
+    const at = this.#at(id);
+    const info = this.#u32(at + 4);
+    const size = this.#u32(at + 8);
+    const vlen = info & 0xffff;
+    const flag = info >>> 31 !== 0;
+    const kind = BTF_KINDS[(info >>> 24) & 0x1f];
+    const head = { id, name: this.#nameAt(id, this.#u32(at)) };
+    const rest = at + 12;
+    if (vlen !== 0 && EACH[(info >>> 24) & 0x1f] === 0 && kind !== 'func') {
+      throw this.#fault(`${kind} has a vlen of ${vlen}, not 0`, { typeId: id, offset: at + 4 });
+    }
+    switch (kind) {
+      case 'int': {
+        const data = this.#u32(rest);
+        const encoding = (data >>> 24) & 0xf;
+        const bitOffset = (data >>> 16) & 0xff;
+        const bits = data & 0xff;
+        if (![1, 2, 4, 8, 16].includes(size)) throw this.#fault(`int has a size of ${size} bytes`, { typeId: id, offset: at + 8 });
+        if (bits === 0 || bits + bitOffset > size * 8) {
+          throw this.#fault(`int of ${size} bytes has ${bits} bits from bit ${bitOffset}`, { typeId: id, offset: rest });
+        }
+        return { ...head, kind, size, signed: (encoding & 1) !== 0, char: (encoding & 2) !== 0, bool: (encoding & 4) !== 0, bitOffset, bits };
+      }
+      case 'ptr': case 'typedef': case 'volatile': case 'const': case 'restrict': case 'type_tag':
+        return { ...head, kind, type: size };
+      case 'array':
+        return { ...head, kind, type: this.#u32(rest), indexType: this.#u32(rest + 4), nelems: this.#u32(rest + 8) };
+      case 'struct': case 'union': {
+        const members: BtfMember[] = new Array(vlen);
+        for (let i = 0, m = rest; i < vlen; i++, m += 12) {
+          const offset = this.#u32(m + 8);
+          // with the kind flag: bit size in the top byte, bit offset in the other three
+          members[i] = {
+            name: this.#nameAt(id, this.#u32(m)), type: this.#u32(m + 4),
+            bitOffset: flag ? offset & 0xffffff : offset, bitSize: flag ? offset >>> 24 : 0,
+          };
+        }
+        return { ...head, kind, size, members };
+      }
+      case 'enum': case 'enum64': {
+        if (![1, 2, 4, 8].includes(size)) throw this.#fault(`${kind} has a size of ${size} bytes`, { typeId: id, offset: at + 8 });
+        const values: BtfEnumerator[] = new Array(vlen);
+        for (let i = 0, v = rest; i < vlen; i++, v += kind === 'enum' ? 8 : 12) {
+          const low = this.#u32(v + 4);
+          const value = kind === 'enum'
+            ? BigInt(flag ? low | 0 : low)
+            : BigInt.asUintN(64, (BigInt(this.#u32(v + 8)) << 32n) | BigInt(low));
+          values[i] = { name: this.#nameAt(id, this.#u32(v)), value: kind === 'enum64' && flag ? BigInt.asIntN(64, value) : value };
+        }
+        return { ...head, kind, size, signed: flag, values };
+      }
+      case 'fwd':
+        return { ...head, kind, union: flag };
+      case 'func':
+        return { ...head, kind, type: size, linkage: vlen };
+      case 'func_proto': {
+        const params: { name: string; type: number }[] = new Array(vlen);
+        for (let i = 0, p = rest; i < vlen; i++, p += 8) params[i] = { name: this.#nameAt(id, this.#u32(p)), type: this.#u32(p + 4) };
+        return { ...head, kind, type: size, params };
+      }
+      case 'var':
+        return { ...head, kind, type: size, linkage: this.#u32(rest) };
+      case 'datasec': {
+        const vars: { type: number; offset: number; size: number }[] = new Array(vlen);
+        for (let i = 0, v = rest; i < vlen; i++, v += 12) vars[i] = { type: this.#u32(v), offset: this.#u32(v + 4), size: this.#u32(v + 8) };
+        return { ...head, kind, size, vars };
+      }
+      case 'float':
+        if (![2, 4, 8, 12, 16].includes(size)) throw this.#fault(`float has a size of ${size} bytes`, { typeId: id, offset: at + 8 });
+        return { ...head, kind, size };
+      case 'decl_tag':
+        return { ...head, kind, type: size, componentIdx: this.#view.getInt32(rest, true) };
+      case 'unkn':
+        throw new Error('bug: a type of kind 0 was indexed');
+    }
+  }
+
+  #product(id: number, a: number, b: number): number {
+    const product = a * b;
+    if (product > 0xffff_ffff) throw this.#fault(`size ${a} * ${b} is beyond 2^32 bytes`, { typeId: id });
+    return product;
+  }
+
+  /** 4 on kernels of 32 bits: the size of `long` tells. */
+  #pointerSize(): number {
+    if (this.#pointer === undefined) {
+      this.#pointer = this.#base === undefined ? 8 : this.#base.#pointerSize();
+      for (let id = this.#startId; id < this.length && this.#base === undefined; id++) {
+        if (this.#kindNumber(id) !== 1) continue;
+        const size = this.#u32(this.#at(id) + 8);
+        if ((size === 4 || size === 8) && LONG_NAMES.has(this.name(id))) {
+          this.#pointer = size;
+          break;
+        }
+      }
+    }
+    return this.#pointer;
+  }
+
+  #align(id: number, depth: number): number {
+    if (depth > MAX_NESTING) throw this.#fault(`no alignment after ${MAX_NESTING} types within each other: they form a cycle`, { typeId: id });
+    const type = this.type(id);
+    switch (type.kind) {
+      case 'int': case 'enum': case 'enum64': case 'float':
+        return Math.min(this.#pointerSize(), type.size);
+      case 'ptr':
+        return this.#pointerSize();
+      case 'typedef': case 'volatile': case 'const': case 'restrict': case 'type_tag': case 'array': case 'var':
+        return this.#align(type.type, depth + 1);
+      case 'struct': case 'union': {
+        this.#aligns ??= new Map();
+        let align = this.#aligns.get(id);
+        if (align === undefined) {
+          align = this.#structAlign(type, depth);
+          this.#aligns.set(id, align);
+        }
+        return align;
+      }
+      default:
+        throw this.#fault(`${type.kind === 'unkn' ? 'void' : type.kind} has no alignment`, { typeId: id });
+    }
+  }
+
+  /** 1 for a packed struct: one with a member, or an end, where its alignment would not put it. */
+  #structAlign(type: BtfType & { readonly kind: 'struct' | 'union' }, depth: number): number {
+    let largest = 1;
+    let packed = false;
+    for (const member of type.members) {
+      const align = this.#align(member.type, depth + 1);
+      largest = Math.max(largest, align);
+      if (member.bitSize === 0 && member.bitOffset % (8 * align) !== 0) packed = true;
+    }
+    return packed || type.size % largest !== 0 ? 1 : largest;
+  }
+
+  // ---- names ----------------------------------------------------------------------------------------------------
+
+  #lookUp(essential: string, accept: (name: string) => boolean): number[] {
+    if (essential === '') return [];
+    const found = this.#base === undefined ? [] : this.#base.#lookUp(essential, accept);
+    const { heads, next } = this.#names ??= this.#indexNames();
+    const own: number[] = [];
+    for (let i = heads[hashOf(utf8Encoder.encode(essential)) & (heads.length - 1)]; i >= 0; i = next[i]) {
+      const id = this.#startId + i;
+      if (accept(this.name(id))) own.push(id);
+    }
+    // the chains run from the last id to the first
+    return found.concat(own.reverse());
+  }
+
+  #indexNames(): NameIndex {
+    const count = this.#offsets.length;
+    const heads = new Int32Array(2 ** Math.max(4, Math.ceil(Math.log2(count + 1)))).fill(-1);
+    const next = new Int32Array(count);
+    const mask = heads.length - 1;
+    for (let i = 0; i < count; i++) {
+      const offset = this.#u32(this.#offsets[i]);
+      if (offset === 0) continue;
+      let holder: ParsedBtf = this;
+      while (offset < holder.#startString) holder = holder.#base!;
+      const at = offset - holder.#startString;
+      if (at >= holder.#stringsLength) throw this.#fault(`name at string offset ${offset} is outside of the strings`, { typeId: this.#startId + i, offset: this.#offsets[i] });
+      const slot = essentialHash(holder.bytes, holder.#strings + at) & mask;
+      next[i] = heads[slot];
+      heads[slot] = i;
+    }
+    return { heads, next };
+  }
+}
+
+const VOID: BtfType = { id: 0, name: '', kind: 'unkn' };
+const utf8 = new TextDecoder();
+const utf8Encoder = new TextEncoder();
+
+// FNV-1a
+const HASH_START = 0x811c9dc5 | 0;
+const HASH_PRIME = 0x01000193;
+const UNDERSCORE = 0x5f;
+
+function hashOf(bytes: Uint8Array): number {
+  let hash = HASH_START;
+  for (const byte of bytes) hash = Math.imul(hash ^ byte, HASH_PRIME);
+  return hash ^ (hash >>> 15);
+}
+
+/** Hash of the NUL-terminated name at `at` up to its flavour: exactly three underscores with something on both sides. */
+function essentialHash(bytes: Uint8Array, at: number): number {
+  let hash = HASH_START;
+  let run = 0;
+  let beforeRun = 0;
+  let essential = 0;
+  let flavoured = false;
+  for (let i = at, byte = bytes[i]; byte !== 0; byte = bytes[++i]) {
+    if (byte === UNDERSCORE) {
+      if (run++ === 0) beforeRun = hash;
+    } else {
+      if (run === 3 && i - 3 > at) {
+        essential = beforeRun;
+        flavoured = true;
+      }
+      run = 0;
+    }
+    hash = Math.imul(hash ^ byte, HASH_PRIME);
+  }
+  if (flavoured) hash = essential;
+  return hash ^ (hash >>> 15);
 }
