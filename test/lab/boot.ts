@@ -1,0 +1,98 @@
+/**
+ * Boots a lab kernel under qemu's software emulation and runs one command in it. The machine's own file system is shared
+ * read-only over 9p, so the guest uses this Node and this checkout as they stand; what must be written goes to a tmpfs, which
+ * TMPDIR names. Each run ends with exactly one closing line that carries the command's exit status.
+ */
+import { execFileSync, spawn } from 'node:child_process';
+import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import type { Image } from './fetch.js';
+
+/** In the order in which they must be inserted; those a kernel has built in are absent. */
+const MODULES_FOR_9P = ['virtio_ring', 'virtio', 'virtio_pci_legacy_dev', 'virtio_pci_modern_dev', 'virtio_pci', 'fscache', 'netfs', '9pnet', '9pnet_virtio', '9p'];
+const CLOSING = /^LAB-EXIT (\d+)\r?$/gm;
+
+export interface Run { readonly status: number; readonly output: string; readonly seconds: number }
+
+/**
+ * @param command for /bin/sh, in the folder `cwd`, as root
+ * @param onOutput gets the console's text as it comes
+ * @throws Error where the guest panics, prints no closing line or more than one, or exceeds `seconds`
+ */
+export async function bootAndRun(image: Image, command: string, cwd: string, seconds: number, onOutput: (text: string) => void = () => {}): Promise<Run> {
+  const work = mkdtempSync(join(tmpdir(), 'lab-'));
+  try {
+    const initramfs = buildInitramfs(work, image, command, cwd);
+    const started = Date.now();
+    const qemu = spawn('qemu-system-x86_64', [
+      '-accel', 'tcg,thread=multi', '-cpu', 'max', '-smp', '2', '-m', '2048', '-nographic', '-no-reboot', '-nic', 'none',
+      '-kernel', image.kernel, '-initrd', initramfs, '-append', 'console=ttyS0 quiet panic=-1 lsm=bpf',
+      '-virtfs', 'local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap',
+    ], { stdio: ['ignore', 'pipe', 'pipe'] });
+    let output = '';
+    const timer = setTimeout(() => qemu.kill('SIGKILL'), seconds * 1000);
+    qemu.stdout.setEncoding('utf8').on('data', (text: string) => { output += text; onOutput(text); });
+    qemu.stderr.setEncoding('utf8').on('data', (text: string) => { output += text; onOutput(text); });
+    await new Promise<void>((done, failed) => { qemu.on('error', failed); qemu.on('close', () => done()); });
+    clearTimeout(timer);
+    const closing = [...output.matchAll(CLOSING)];
+    const took = (Date.now() - started) / 1000;
+    if (closing.length !== 1) throw new Error(`${image.release}: ${closing.length} closing lines after ${took.toFixed(1)} s, one expected\n${output.slice(-4000)}`);
+    return { status: Number(closing[0]![1]), output: output.slice(0, closing[0]!.index), seconds: took };
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+  }
+}
+
+function buildInitramfs(work: string, image: Image, command: string, cwd: string): string {
+  const root = join(work, 'root');
+  for (const folder of ['bin', 'sbin', 'dev', 'proc', 'sys', 'host', 'lib', 'modules']) mkdirSync(join(root, folder), { recursive: true });
+  copyFileSync('/bin/busybox', join(root, 'bin/busybox'));
+  for (const name of ['sh', 'mount', 'insmod', 'chroot', 'poweroff', 'ip', 'mkdir']) symlinkSync('busybox', join(root, 'bin', name));
+  // the kernel's own module loading (veth, cls_bpf …) calls this one, with the unpacked package's modules
+  symlinkSync('../bin/busybox', join(root, 'sbin/modprobe'));
+  symlinkSync(`/host${image.root}/lib/modules`, join(root, 'lib/modules'));
+
+  const names: string[] = [];
+  const found = new Map<string, string>();
+  const modules = join(image.root, 'lib/modules', image.release);
+  for (const file of readdirSync(modules, { recursive: true, encoding: 'utf8' })) {
+    const match = /([^/]+)\.ko(\.xz)?$/.exec(file);
+    if (match) found.set(match[1]!, file);
+  }
+  for (const name of MODULES_FOR_9P) {
+    const file = found.get(name);
+    if (!file) continue;
+    const target = join(root, 'modules', `${name}.ko`);
+    copyFileSync(join(modules, file), file.endsWith('.xz') ? `${target}.xz` : target);
+    if (file.endsWith('.xz')) execFileSync('xz', ['-d', `${target}.xz`]);
+    names.push(`${name}.ko`);
+  }
+
+  writeFileSync(join(root, 'command'), `cd '${cwd}' && { ${command}\n}\n`);
+  writeFileSync(join(root, 'init'), `#!/bin/sh
+mount -t proc proc /proc
+mount -t sysfs sysfs /sys
+mount -t devtmpfs dev /dev
+for module in ${names.join(' ')}; do insmod /modules/$module; done
+mount -t 9p -o trans=virtio,version=9p2000.L,msize=1048576,cache=loose,ro host /host
+for tree in proc sys dev; do mount --bind /$tree /host/$tree; done
+mount -t tmpfs tmpfs /host/run
+mount -t tracefs tracefs /host/sys/kernel/tracing
+mount -t bpf bpf /host/sys/fs/bpf
+mount -t cgroup2 cgroup2 /host/sys/fs/cgroup
+mount -t securityfs securityfs /host/sys/kernel/security
+mkdir -p /host/run/netns /host/run/tmp
+ip link set lo up
+export HOME=/run/tmp TMPDIR=/run/tmp LAB=${basename(image.root)} PATH='${process.env['PATH'] ?? '/usr/bin:/bin'}'
+chroot /host /bin/sh -c "$(cat /command)" </dev/null
+echo "LAB-EXIT $?"
+poweroff -f
+`.replace('$(cat /command)', '$(busybox cat /command)').replaceAll('busybox cat', '/bin/busybox cat'));
+  chmodSync(join(root, 'init'), 0o755);
+  const initramfs = join(work, 'initramfs');
+  execFileSync('sh', ['-c', `find . | cpio -o -H newc --quiet > ${initramfs}`], { cwd: root });
+  if (!existsSync(initramfs)) throw new Error('bug: cpio made no initramfs');
+  return initramfs;
+}

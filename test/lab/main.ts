@@ -1,0 +1,35 @@
+/**
+ * `npm run lab -- [KERNEL…] [-- COMMAND…]`: boots each kernel (default: all of kernels.ts) and runs the command in it (default:
+ * the tests that talk to the kernel). Prints what the guests print, then a line a kernel; fails when one of them does.
+ */
+import { fetchKernel } from './fetch.js';
+import { bootAndRun } from './boot.js';
+import { KERNELS } from './kernels.js';
+
+const DEFAULT_COMMAND = 'exec node build/test/support/main.js kernel/ loader/ lab/';
+const SECONDS = 300;
+
+const split = process.argv.indexOf('--', 2);
+const names = process.argv.slice(2, split < 0 ? undefined : split);
+const command = split < 0 ? DEFAULT_COMMAND : process.argv.slice(split + 1).join(' ');
+const unknown = names.filter((name) => !KERNELS.some((kernel) => kernel.name === name));
+if (unknown.length) {
+  console.error(`lab: no kernel ${unknown.join(', ')}; there are ${KERNELS.map((kernel) => kernel.name).join(', ')}`);
+  process.exit(2);
+}
+
+const closing: string[] = [];
+for (const kernel of KERNELS.filter(({ name }) => names.length === 0 || names.includes(name))) {
+  console.log(`# lab ${kernel.name}: fetching`);
+  try {
+    const image = fetchKernel(kernel);
+    console.log(`# lab ${kernel.name}: booting ${image.release}`);
+    const run = await bootAndRun(image, command, process.cwd(), SECONDS, (text) => process.stdout.write(text));
+    closing.push(`lab ${kernel.name} (${image.release}): status ${run.status}, ${run.seconds.toFixed(1)} s`);
+    if (run.status !== 0) process.exitCode = 1;
+  } catch (error) {
+    closing.push(`lab ${kernel.name}: ${(error as Error).message}`);
+    process.exitCode = 1;
+  }
+}
+console.log(closing.join('\n'));
