@@ -4,13 +4,13 @@
  * TMPDIR names. Each run ends with exactly one closing line that carries the command's exit status.
  */
 import { execFileSync, spawn } from 'node:child_process';
-import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import type { Image } from './fetch.js';
 
-/** In the order in which they must be inserted; those a kernel has built in are absent. */
-const MODULES_FOR_9P = ['virtio_ring', 'virtio', 'virtio_pci_legacy_dev', 'virtio_pci_modern_dev', 'virtio_pci', 'fscache', 'netfs', '9pnet', '9pnet_virtio', '9p'];
+/** What the guest needs to reach the shared root; their dependencies come from modules.dep, built-in ones are absent there. */
+const MODULES = ['virtio_pci', '9pnet_virtio', '9p'];
 const CLOSING = /^LAB-EXIT (\d+)\r?$/gm;
 
 export interface Run { readonly status: number; readonly output: string; readonly seconds: number }
@@ -49,25 +49,27 @@ function buildInitramfs(work: string, image: Image, command: string, cwd: string
   const root = join(work, 'root');
   for (const folder of ['bin', 'sbin', 'dev', 'proc', 'sys', 'host', 'lib', 'modules']) mkdirSync(join(root, folder), { recursive: true });
   copyFileSync('/bin/busybox', join(root, 'bin/busybox'));
-  for (const name of ['sh', 'mount', 'insmod', 'chroot', 'poweroff', 'ip', 'mkdir']) symlinkSync('busybox', join(root, 'bin', name));
+  for (const name of ['sh', 'mount', 'insmod', 'cat', 'chroot', 'poweroff', 'ip', 'mkdir']) symlinkSync('busybox', join(root, 'bin', name));
   // the kernel's own module loading (veth, cls_bpf …) calls this one, with the unpacked package's modules
   symlinkSync('../bin/busybox', join(root, 'sbin/modprobe'));
   symlinkSync(`/host${image.root}/lib/modules`, join(root, 'lib/modules'));
 
   const names: string[] = [];
-  const found = new Map<string, string>();
-  const modules = join(image.root, 'lib/modules', image.release);
-  for (const file of readdirSync(modules, { recursive: true, encoding: 'utf8' })) {
-    const match = /([^/]+)\.ko(\.xz)?$/.exec(file);
-    if (match) found.set(match[1]!, file);
-  }
-  for (const name of MODULES_FOR_9P) {
-    const file = found.get(name);
-    if (!file) continue;
-    const target = join(root, 'modules', `${name}.ko`);
-    copyFileSync(join(modules, file), file.endsWith('.xz') ? `${target}.xz` : target);
-    if (file.endsWith('.xz')) execFileSync('xz', ['-d', `${target}.xz`]);
-    names.push(`${name}.ko`);
+  const folder = join(image.root, 'lib/modules', image.release);
+  const depends = new Map(readFileSync(join(folder, 'modules.dep'), 'utf8').trimEnd().split('\n').map((line) => {
+    const [file, needs] = line.split(':') as [string, string];
+    return [moduleName(file), [file, ...needs.trim().split(' ').filter(Boolean)]] as const;
+  }));
+  for (const wanted of MODULES) {
+    // modules.dep lists what a module needs nearest first
+    for (const file of [...(depends.get(wanted) ?? [])].reverse()) {
+      const name = `${moduleName(file)}.ko`;
+      if (names.includes(name)) continue;
+      const target = join(root, 'modules', name);
+      copyFileSync(join(folder, file), file.endsWith('.xz') ? `${target}.xz` : target);
+      if (file.endsWith('.xz')) execFileSync('xz', ['-d', `${target}.xz`]);
+      names.push(name);
+    }
   }
 
   writeFileSync(join(root, 'command'), `cd '${cwd}' && { ${command}\n}\n`);
@@ -89,10 +91,14 @@ export HOME=/run/tmp TMPDIR=/run/tmp LAB=${basename(image.root)} PATH='${process
 chroot /host /bin/sh -c "$(cat /command)" </dev/null
 echo "LAB-EXIT $?"
 poweroff -f
-`.replace('$(cat /command)', '$(busybox cat /command)').replaceAll('busybox cat', '/bin/busybox cat'));
+`);
   chmodSync(join(root, 'init'), 0o755);
   const initramfs = join(work, 'initramfs');
   execFileSync('sh', ['-c', `find . | cpio -o -H newc --quiet > ${initramfs}`], { cwd: root });
-  if (!existsSync(initramfs)) throw new Error('bug: cpio made no initramfs');
   return initramfs;
+}
+
+/** `kernel/net/9p/9pnet.ko.xz` -> `9pnet` */
+function moduleName(file: string): string {
+  return basename(file).replace(/\.ko(\.xz)?$/, '');
 }
