@@ -1,0 +1,150 @@
+/**
+ * Walks instructions: opcode and immediates, one at a time, without an allocation. The validator, the tiers' lowering and the
+ * disassembler all read code through it. Checks the form (chapter 5.4), not the types (validate.ts), nor the nesting.
+ */
+import { hex } from '../errors.js';
+import { ROWS, ROWS_OF_PREFIX, ROW_OF_BYTE, mnemonicOf, type Immediates } from './opcodes.js';
+import { WasmReader } from './reader.js';
+
+/**
+ * `const instr = new InstrReader(module.bytes, code.start, code.end); while (instr.pos < instr.end) { instr.next(); … }`
+ *
+ * After `next()` the fields below describe the instruction, and stay until the following `next()`:
+ *
+ *   immediates      a              b              c             d
+ *   block           type index,    value type,    –             –      a type index: b is 0; no index: a is -1, and b is the
+ *                   or -1          or 0                                one result's type, or 0 for none
+ *   label …         index          –              –             –      likewise every single index
+ *   labels          targets,       –              –             –      the targets are labels[0 … a-1], the default labels[a]
+ *                   the default not counted
+ *   type table      type           table          –             –
+ *   data memory     data           memory         –             –
+ *   memory memory   destination    source         –             –      likewise table table
+ *   elem table      elem           table          –             –
+ *   memargN         offset         memory         log2 of       –      the offset in bytes, never negative
+ *                                                 alignment
+ *   i32             value, signed  –              –             –
+ *   i64             low half       high half      –             –      signed 32-bit numbers
+ *   f32             bits, signed   –              –             –
+ *   f64             low half       high half      –             –      bits as signed 32-bit numbers
+ *   heap            RefType        –              –             –      the nullable reference type, as in types.ts
+ *   types           how many       first of them  –             –
+ */
+export class InstrReader extends WasmReader {
+  /** the code of opcodes.ts: 0x6a, 0xfc0a */
+  op = 0;
+  /** index in ROWS */
+  row = 0;
+  /** of the opcode, in bytes from the module's start */
+  offset = 0;
+  a = 0;
+  b = 0;
+  c = 0;
+  d = 0;
+  /** the targets of the last br_table; reused by the next one */
+  labels = new Int32Array(16);
+
+  override endReason = 'unexpected end of section or function';
+
+  /** Reads the instruction at `pos` and moves behind it. @throws MalformedError */
+  next(): void {
+    const offset = this.offset = this.pos;
+    const op = this.op = this.u8();
+    const row = this.row = ROW_OF_BYTE[op];
+    if (row < 0 || !this.rows[row]) this.#prefixed(op, offset);
+    switch (KIND_OF_ROW[this.row]) {
+      case 0: return;
+      case 1: this.a = this.u32(); return;
+      case 2: {
+        const flags = this.u32();
+        if (flags >= 0x40) this.#memory(flags, offset);
+        else this.b = 0;
+        this.c = flags & 0x3f;
+        this.a = this.u64();
+        return;
+      }
+      case 3: this.a = this.s32(); return;
+      case 4: this.#blockType(); return;
+      case 5: this.a = this.u32(); this.b = this.u32(); return;
+      case 6: this.s64(); this.a = this.lo; this.b = this.hi; return;
+      case 7: this.a = this.bits32(); return;
+      case 8: this.a = this.bits32(); this.b = this.bits32(); return;
+      case 9: this.#labels(); return;
+      case 10: this.a = this.#memoryIndex(); return;
+      case 11: this.a = this.u32(); this.b = this.#memoryIndex(); return;
+      case 12: this.a = this.#memoryIndex(); this.b = this.#memoryIndex(); return;
+      case 13: this.a = this.heapType(); return;
+      case 14: this.#types(); return;
+    }
+  }
+
+  #prefixed(byte: number, offset: number): void {
+    const rows = ROWS_OF_PREFIX[byte];
+    if (rows) {
+      const sub = this.u32();
+      this.op = sub > 0xff ? byte << 12 | sub : byte << 8 | sub;
+      this.row = sub < rows.length ? rows[sub] : -1;
+      if (this.row < 0) throw this.fail('illegal opcode', offset, `${hex(byte)} ${hex(sub)}`);
+    }
+    if (this.row < 0) throw this.fail(`illegal opcode ${byte.toString(16).padStart(2, '0')}`, offset);
+    if (!this.rows[this.row]) throw this.fail('illegal opcode', offset, `${mnemonicOf(this.op)} needs the feature ${ROWS[this.row][4]}`);
+  }
+
+  #memory(flags: number, offset: number): void {
+    if (flags >= 0x80 || !this.features.has('multi-memory')) throw this.fail('malformed memop flags', offset, hex(flags));
+    this.b = this.u32();
+  }
+
+  #memoryIndex(): number {
+    const at = this.pos;
+    const index = this.u32();
+    if (index !== 0 && !this.features.has('multi-memory')) throw this.fail('zero byte expected', at, `memory ${index} needs the feature multi-memory`);
+    return index;
+  }
+
+  #blockType(): void {
+    const at = this.pos;
+    const byte = at < this.end ? this.bytes[at] : this.u8();
+    // 0x40 to 0x7f: one byte of a negative number, which is no type index
+    if (byte >= 0x40 && byte < 0x80) {
+      this.a = -1;
+      if (byte === 0x40) {
+        this.pos = at + 1;
+        this.b = 0;
+      } else {
+        this.b = this.valType();
+      }
+      return;
+    }
+    this.a = this.s33();
+    this.b = 0;
+    if (this.a < 0) throw this.fail('malformed block type', at, String(this.a));
+  }
+
+  #labels(): void {
+    const n = this.a = this.count('labels');
+    if (n >= this.labels.length) this.labels = new Int32Array(2 * n + 2);
+    const { labels } = this;
+    // an index beyond 2^31 is as unknown as 2^31 - 1
+    for (let i = 0; i <= n; i++) labels[i] = Math.min(this.u32(), 0x7fffffff);
+  }
+
+  #types(): void {
+    const n = this.a = this.count('types');
+    this.b = 0;
+    for (let i = 0; i < n; i++) {
+      const type = this.valType();
+      if (i === 0) this.b = type;
+    }
+  }
+}
+
+const KIND: { readonly [I in Immediates]: number } = {
+  '': 0,
+  label: 1, func: 1, local: 1, global: 1, table: 1, data: 1, elem: 1,
+  memarg1: 2, memarg2: 2, memarg4: 2, memarg8: 2,
+  i32: 3, block: 4,
+  'type table': 5, 'elem table': 5, 'table table': 5,
+  i64: 6, f32: 7, f64: 8, labels: 9, memory: 10, 'data memory': 11, 'memory memory': 12, heap: 13, types: 14,
+};
+const KIND_OF_ROW = Uint8Array.from(ROWS, ([, , immediates]) => KIND[immediates]);
