@@ -215,3 +215,80 @@ export function nameOf(table: Readonly<Record<string, number>>, value: number): 
   for (const key in table) if (table[key] === value) return key.toLowerCase();
   return String(value);
 }
+
+/** Longest object name the kernel keeps, its NUL included. */
+export const BPF_OBJ_NAME_LEN = 16;
+/** Bytes of a program's tag. */
+export const BPF_TAG_SIZE = 8;
+
+/** Flags of map updates and lookups. */
+export const ElemFlag = { ANY: 0, NOEXIST: 1, EXIST: 2, LOCK: 4, CPU: 8, ALL_CPUS: 16 } as const;
+
+/** Flags of BPF_MAP_CREATE (BPF_F_*). */
+export const MapCreateFlag = {
+  NO_PREALLOC: 1 << 0,
+  NO_COMMON_LRU: 1 << 1,
+  NUMA_NODE: 1 << 2,
+  RDONLY: 1 << 3,
+  WRONLY: 1 << 4,
+  STACK_BUILD_ID: 1 << 5,
+  ZERO_SEED: 1 << 6,
+  RDONLY_PROG: 1 << 7,
+  WRONLY_PROG: 1 << 8,
+  CLONE: 1 << 9,
+  MMAPABLE: 1 << 10,
+  PRESERVE_ELEMS: 1 << 11,
+  INNER_MAP: 1 << 12,
+  LINK: 1 << 13,
+  PATH_FD: 1 << 14,
+  VTYPE_BTF_OBJ_FD: 1 << 15,
+  TOKEN_FD: 1 << 16,
+  SEGV_ON_FAULT: 1 << 17,
+  NO_USER_CONV: 1 << 18,
+} as const;
+
+/** Flags of BPF_PROG_LOAD (BPF_F_*). */
+export const ProgLoadFlag = {
+  STRICT_ALIGNMENT: 1 << 0,
+  ANY_ALIGNMENT: 1 << 1,
+  TEST_RND_HI32: 1 << 2,
+  TEST_STATE_FREQ: 1 << 3,
+  SLEEPABLE: 1 << 4,
+  XDP_HAS_FRAGS: 1 << 5,
+  XDP_DEV_BOUND_ONLY: 1 << 6,
+  TEST_REG_INVARIANTS: 1 << 7,
+} as const;
+
+/** Flags of BPF_PROG_ATTACH and of links on multi-program points (BPF_F_*). */
+export const AttachFlag = {
+  ALLOW_OVERRIDE: 1 << 0,
+  ALLOW_MULTI: 1 << 1,
+  REPLACE: 1 << 2,
+  BEFORE: 1 << 3,
+  AFTER: 1 << 4,
+  ID: 1 << 5,
+  PREORDER: 1 << 6,
+  LINK: 1 << 13,
+} as const;
+
+/** BPF_F_KPROBE_MULTI_RETURN and BPF_F_UPROBE_MULTI_RETURN. */
+export const MULTI_RETURN = 1;
+
+/** src_reg of a 64-bit immediate load or of a call: what its immediate means (BPF_PSEUDO_*). */
+export const Pseudo = {
+  MAP_FD: 1,
+  MAP_VALUE: 2,
+  BTF_ID: 3,
+  FUNC: 4,
+  MAP_IDX: 5,
+  MAP_IDX_VALUE: 6,
+  /** of a call */
+  CALL: 1,
+  KFUNC_CALL: 2,
+} as const;
+
+/** Flags of BPF_PROG_TEST_RUN (BPF_F_*). */
+export const TestRunFlag = { RUN_ON_CPU: 1, XDP_LIVE_FRAMES: 2, SKB_CHECKSUM_COMPLETE: 4 } as const;
+
+/** How an XDP program is attached (XDP_FLAGS_*, include/uapi/linux/if_link.h). */
+export const XdpFlag = { UPDATE_IF_NOEXIST: 1, SKB_MODE: 2, DRV_MODE: 4, HW_MODE: 8, REPLACE: 16 } as const;
