@@ -1,0 +1,37 @@
+/**
+ * The benchmarks by name:
+ *
+ *   npm run bench -- [NAME…] [--quick] [--json] [--write]
+ *
+ * Without names all run. --json prints the samples, --write puts both forms into bench/results/. Some need root.
+ */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { machine, render, type Bench, type BenchOptions } from './harness.js';
+
+/** name -> what it compares, and its module */
+const BENCHES: Readonly<Record<string, { readonly about: string; load(): Promise<Bench> }>> = {
+  libbpf: { about: 'this project against libbpf in C: load, start, ring buffer, maps', load: () => import('./libbpf.js') },
+};
+
+const FLAGS = ['--quick', '--json', '--write'];
+const args = process.argv.slice(2);
+const names = args.filter((arg) => !arg.startsWith('-'));
+const wrong = [...names.filter((name) => !(name in BENCHES)), ...args.filter((arg) => arg.startsWith('-') && !FLAGS.includes(arg))];
+if (wrong.length > 0) {
+  const list = Object.entries(BENCHES).map(([name, { about }]) => `  ${name.padEnd(8)} ${about}`).join('\n');
+  console.error(`no benchmark or flag called ${wrong.join(', ')}\nusage: npm run bench -- [NAME…] [${FLAGS.join('] [')}]\n${list}`);
+  process.exit(2);
+}
+
+const options: BenchOptions = { quick: args.includes('--quick'), note: (text) => console.error(`… ${text}`) };
+for (const name of names.length > 0 ? names : Object.keys(BENCHES)) {
+  const report = await (await BENCHES[name].load()).run(options);
+  const facts = machine(), text = render(report, facts), json = `${JSON.stringify({ ...report, machine: facts }, null, 1)}\n`;
+  process.stdout.write(args.includes('--json') ? json : `${text}\n`);
+  if (!args.includes('--write')) continue;
+  const folder = fileURLToPath(new URL('../../bench/results/', import.meta.url));
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(`${folder}${name}.md`, text);
+  writeFileSync(`${folder}${name}.json`, json);
+}
