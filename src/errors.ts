@@ -87,9 +87,9 @@ export class ProcExit extends ProjectError {
 /** The bytes are not an ELF64 little-endian BPF object, or a section of it is broken. */
 export class ElfError extends ProjectError {
   readonly code = 'BPF_ELF';
-  /** @param offset bytes, within the section where one is named, else within the file */
-  constructor(readonly reason: string, readonly where: { section?: string; offset?: number } = {}) {
-    super(`BPF object: ${site(where)}${reason}`);
+  /** @param where.offset bytes, within the section where one is named, else within the file. @param where.file what the message calls it, "BPF object" unless told */
+  constructor(readonly reason: string, readonly where: { file?: string; section?: string; offset?: number } = {}) {
+    super(`${where.file ?? 'BPF object'}: ${site(where)}${reason}`);
   }
 }
 
