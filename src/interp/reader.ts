@@ -36,6 +36,16 @@ export class WasmReader {
     return this.bytes[this.pos++];
   }
 
+  /** The next byte of a long integer: it may cross `end`, because the form of an integer is judged before its place. */
+  #more(): number {
+    if (this.pos >= this.bytes.length) throw this.fail(this.endReason);
+    return this.bytes[this.pos++];
+  }
+
+  #within(): void {
+    if (this.pos > this.end) throw this.fail(this.endReason, this.end);
+  }
+
   u32(): number {
     const { pos } = this;
     if (pos < this.end) {
@@ -52,13 +62,16 @@ export class WasmReader {
     const start = this.pos;
     let value = 0;
     for (let shift = 0; ; shift += 7) {
-      const byte = this.u8();
+      const byte = this.#more();
       if (shift === 28) {
         if ((byte & 0x70) !== 0) throw this.fail('integer too large', start);
         if (byte >= 0x80) throw this.fail('integer representation too long', start);
       }
       value |= (byte & 0x7f) << shift;
-      if (byte < 0x80) return value >>> 0;
+      if (byte < 0x80) {
+        this.#within();
+        return value >>> 0;
+      }
     }
   }
 
@@ -78,14 +91,17 @@ export class WasmReader {
     const start = this.pos;
     let value = 0;
     for (let shift = 0; ; shift += 7) {
-      const byte = this.u8();
+      const byte = this.#more();
       if (shift === 28) {
         const unused = byte & 0x78;
         if (unused !== 0 && unused !== 0x78) throw this.fail('integer too large', start);
         if (byte >= 0x80) throw this.fail('integer representation too long', start);
       }
       value |= (byte & 0x7f) << shift;
-      if (byte < 0x80) return shift < 28 && (byte & 0x40) !== 0 ? value | -1 << shift + 7 : value;
+      if (byte < 0x80) {
+        this.#within();
+        return shift < 28 && (byte & 0x40) !== 0 ? value | -1 << shift + 7 : value;
+      }
     }
   }
 
@@ -94,14 +110,17 @@ export class WasmReader {
     const start = this.pos;
     let value = 0;
     for (let shift = 0; ; shift += 7) {
-      const byte = this.u8();
+      const byte = this.#more();
       if (shift === 28) {
         const unused = byte & 0x70;
         if (unused !== 0 && unused !== 0x70) throw this.fail('integer too large', start);
         if (byte >= 0x80) throw this.fail('integer representation too long', start);
       }
       value += (byte & 0x7f) * 2 ** shift;
-      if (byte < 0x80) return (byte & 0x40) === 0 ? value : value - 2 ** (shift + 7);
+      if (byte < 0x80) {
+        this.#within();
+        return (byte & 0x40) === 0 ? value : value - 2 ** (shift + 7);
+      }
     }
   }
 
@@ -110,7 +129,7 @@ export class WasmReader {
     const start = this.pos;
     let lo = 0, hi = 0;
     for (let shift = 0; ; shift += 7) {
-      const byte = this.u8();
+      const byte = this.#more();
       if (shift === 63) {
         if ((byte & 0x7f) !== 0 && (byte & 0x7f) !== 0x7f) throw this.fail('integer too large', start);
         if (byte >= 0x80) throw this.fail('integer representation too long', start);
@@ -120,6 +139,7 @@ export class WasmReader {
       if (shift === 28) hi = bits >> 4;
       else if (shift > 28) hi |= bits << shift - 32;
       if (byte < 0x80) {
+        this.#within();
         const next = shift + 7;
         if ((byte & 0x40) !== 0 && next < 64) {
           if (next < 32) {
@@ -153,13 +173,16 @@ export class WasmReader {
     const start = this.pos;
     let value = 0;
     for (let shift = 0; ; shift += 7) {
-      const byte = this.u8();
+      const byte = this.#more();
       if (shift === 63) {
         if ((byte & 0x7e) !== 0) throw this.fail('integer too large', start);
         if (byte >= 0x80) throw this.fail('integer representation too long', start);
       }
       value += (byte & 0x7f) * 2 ** shift;
-      if (byte < 0x80) return value;
+      if (byte < 0x80) {
+        this.#within();
+        return value;
+      }
     }
   }
 
@@ -172,9 +195,9 @@ export class WasmReader {
   }
 
   /** Moves over `n` bytes. @returns where they start */
-  skip(n: number): number {
+  skip(n: number, reason = 'length out of bounds'): number {
     const start = this.pos;
-    if (n > this.end - start) throw this.fail('length out of bounds', start, `${n} bytes wanted, ${this.end - start} left`);
+    if (n > this.end - start) throw this.fail(reason, start, `${n} bytes wanted, ${this.end - start} left`);
     this.pos = start + n;
     return start;
   }
@@ -189,6 +212,7 @@ export class WasmReader {
 
   /** A name: a vector of bytes that are strict UTF-8. */
   name(): string {
+    if (this.pos >= this.end && this.end < this.bytes.length) throw this.fail('length out of bounds');
     const size = this.u32();
     const start = this.skip(size);
     return utf8(this.bytes, start, this.pos) ?? this.#badName(start);

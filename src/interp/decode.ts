@@ -1,0 +1,336 @@
+/**
+ * Bytes -> Module: the whole binary format (specification chapter 5), with the official suite's phrase and an offset for
+ * every fault. Time and memory are linear in the bytes that are there, whatever they declare. Types and indices are not
+ * judged here (validate.ts), nor are instructions kept: a body stays a byte range, of which only the form is checked.
+ */
+import type { MalformedError } from '../errors.js';
+import { hex } from '../errors.js';
+import { InstrReader } from './instr.js';
+import type { Code, Data, Elem, Export, Expr, FuncType, GlobalDef, GlobalType, Import, MemoryType, Module, Names, TableDef, TableType, ValType } from './module.js';
+import { lazyNames } from './names.js';
+import { FEATURES_2_0, type Feature } from './opcodes.js';
+import { FUNCREF } from './types.js';
+
+/** section id -> its name and its place in the order; `custom` may stand anywhere */
+const SECTIONS = [
+  ['custom', 0], ['type', 1], ['import', 2], ['function', 3], ['table', 4], ['memory', 5], ['global', 7], ['export', 8],
+  ['start', 9], ['element', 10], ['code', 12], ['data', 13], ['data count', 11],
+] as const;
+type SectionName = (typeof SECTIONS)[number][0];
+
+const MAGIC = 0x6d736100, VERSION = 1;
+const EXTERN_KINDS = ['func', 'table', 'memory', 'global'] as const;
+const MAX_LOCALS = 2 ** 32 - 1;
+
+/**
+ * @param bytes the module; kept, not copied, so nobody may write to it as long as the Module is used
+ * @throws MalformedError with the offset of the fault
+ */
+export function decode(bytes: Uint8Array, features: ReadonlySet<Feature> = FEATURES_2_0): Module {
+  return new Decoder(bytes, features).module();
+}
+
+class Decoder {
+  readonly #r: InstrReader;
+  readonly #types: FuncType[] = [];
+  readonly #imports: Import[] = [];
+  readonly #funcs: number[] = [];
+  readonly #tables: TableDef[] = [];
+  readonly #memories: MemoryType[] = [];
+  readonly #globals: GlobalDef[] = [];
+  readonly #exports: Export[] = [];
+  readonly #elems: Elem[] = [];
+  readonly #datas: Data[] = [];
+  readonly #codes: Code[] = [];
+  readonly #customs: { name: string; start: number; end: number }[] = [];
+  readonly #imported = { func: 0, table: 0, memory: 0, global: 0 };
+  #start: number | undefined;
+  #dataCount: number | undefined;
+  /** where an instruction first names a data segment */
+  #dataUse = -1;
+  /** open blocks of the expression being read: 1 for an `if` that may have an `else` */
+  #open = new Uint8Array(64);
+
+  constructor(readonly bytes: Uint8Array, features: ReadonlySet<Feature>) {
+    this.#r = new InstrReader(bytes, 0, bytes.length, features);
+    this.#r.endReason = 'unexpected end';
+  }
+
+  module(): Module {
+    const r = this.#r;
+    if (this.#word(0) !== MAGIC) throw r.fail('magic header not detected', 0);
+    const version = this.#word(4);
+    if (version !== VERSION) throw r.fail('unknown binary version', 4, `${version}, expected ${VERSION}`);
+    let last = 0;
+    while (r.pos < this.bytes.length) {
+      const at = r.pos;
+      const id = r.u8();
+      if (id >= SECTIONS.length) throw r.fail('malformed section id', at, String(id));
+      const [name, order] = SECTIONS[id];
+      const size = r.u32();
+      const start = r.skip(size);
+      if (order !== 0) {
+        if (order <= last) throw r.fail('unexpected content after last section', at, `section ${name} is out of order or repeated`);
+        last = order;
+      }
+      r.pos = start;
+      this.#section(name, start + size);
+      r.end = this.bytes.length;
+      r.endReason = 'unexpected end';
+    }
+    this.#consistent();
+    return this.#result();
+  }
+
+  #word(at: number): number {
+    this.#r.pos = at;
+    return this.#r.bits32() >>> 0;
+  }
+
+  #section(name: SectionName, end: number): void {
+    const r = this.#r;
+    r.end = end;
+    r.endReason = 'unexpected end of section or function';
+    switch (name) {
+      case 'custom': {
+        const custom = r.name();
+        this.#customs.push({ name: custom, start: r.pos, end });
+        r.pos = end;
+        break;
+      }
+      case 'type': this.#each('types', () => { this.#types.push(this.#funcType()); }); break;
+      case 'import': this.#each('imports', () => { this.#import(); }); break;
+      case 'function': this.#each('functions', () => { this.#funcs.push(r.u32()); }); break;
+      case 'table': this.#each('tables', () => { this.#tables.push({ type: this.#tableType(), init: undefined }); }); break;
+      case 'memory': this.#each('memories', () => { this.#memories.push(this.#memoryType()); }); break;
+      case 'global': this.#each('globals', () => {
+        const type = this.#globalType();
+        this.#globals.push({ type, init: this.#expr() });
+      }); break;
+      case 'export': this.#each('exports', () => {
+        const item = r.name();
+        const at = r.pos;
+        const kind = EXTERN_KINDS[r.u8()];
+        if (!kind) throw r.fail('malformed export kind', at);
+        this.#exports.push({ name: item, kind, index: r.u32() });
+      }); break;
+      case 'start': this.#start = r.u32(); break;
+      case 'element': this.#each('element segments', () => { this.#elems.push(this.#elem()); }); break;
+      case 'data count': this.#dataCount = r.u32(); break;
+      case 'code': this.#each('bodies', () => { this.#codes.push(this.#code(end)); }); break;
+      case 'data': this.#each('data segments', () => { this.#datas.push(this.#data()); }); break;
+    }
+    if (r.pos !== end) throw r.fail('section size mismatch', r.pos, `section ${name} has ${end - r.pos} more bytes`);
+  }
+
+  #each(what: string, item: () => void): void {
+    for (let n = this.#r.count(what); n > 0; n--) item();
+  }
+
+  // ---- types ----------------------------------------------------------------------------------------------------
+
+  #funcType(): FuncType {
+    const r = this.#r;
+    const at = r.pos;
+    const form = r.u8();
+    if (form !== 0x60) throw r.fail(form < 0x80 ? 'malformed definition type' : 'integer representation too long', at, hex(form));
+    return { params: this.#valTypes('parameters'), results: this.#valTypes('results') };
+  }
+
+  #valTypes(what: string): ValType[] {
+    const types: ValType[] = [];
+    for (let n = this.#r.count(what); n > 0; n--) types.push(this.#r.valType());
+    return types;
+  }
+
+  #limits(): { min: number; max: number | undefined } {
+    const r = this.#r;
+    const at = r.pos;
+    const flags = r.u8();
+    if (flags > 1) throw r.fail('malformed limits flags', at, hex(flags));
+    const min = r.u64();
+    return { min, max: flags === 1 ? r.u64() : undefined };
+  }
+
+  #tableType(): TableType {
+    const elem = this.#r.refType();
+    return { elem, limits: this.#limits() };
+  }
+
+  #memoryType(): MemoryType {
+    return { limits: this.#limits(), shared: false };
+  }
+
+  #globalType(): GlobalType {
+    const r = this.#r;
+    const type = r.valType();
+    const at = r.pos;
+    const mutable = r.u8();
+    if (mutable > 1) throw r.fail('malformed mutability', at, hex(mutable));
+    return { type, mutable: mutable === 1 };
+  }
+
+  // ---- items ----------------------------------------------------------------------------------------------------
+
+  #import(): void {
+    const r = this.#r;
+    const module = r.name();
+    const name = r.name();
+    const at = r.pos;
+    const kind = EXTERN_KINDS[r.u8()];
+    switch (kind) {
+      case 'func': {
+        const type = r.u32();
+        this.#imports.push({ module, name, desc: { kind, type } });
+        this.#funcs.push(type);
+        break;
+      }
+      case 'table': {
+        const type = this.#tableType();
+        this.#imports.push({ module, name, desc: { kind, type } });
+        this.#tables.push({ type, init: undefined });
+        break;
+      }
+      case 'memory': {
+        const type = this.#memoryType();
+        this.#imports.push({ module, name, desc: { kind, type } });
+        this.#memories.push(type);
+        break;
+      }
+      case 'global': {
+        const type = this.#globalType();
+        this.#imports.push({ module, name, desc: { kind, type } });
+        this.#globals.push({ type, init: undefined });
+        break;
+      }
+      default: throw r.fail('malformed import kind', at);
+    }
+    this.#imported[kind]++;
+  }
+
+  /** Bits of the flags: 0 not active, 1 declarative where not active, else with a table index, 2 expressions. */
+  #elem(): Elem {
+    const r = this.#r;
+    const at = r.pos;
+    const flags = r.u32();
+    if (flags > 7) throw r.fail('malformed elements segment kind', at, String(flags));
+    const exprs = (flags & 4) !== 0;
+    const mode: Elem['mode'] = (flags & 1) === 0
+      ? { kind: 'active', table: (flags & 2) === 0 ? 0 : r.u32(), offset: this.#expr() }
+      : { kind: (flags & 2) === 0 ? 'passive' : 'declarative' };
+    let type = FUNCREF;
+    if ((flags & 3) !== 0) {
+      const kindAt = r.pos;
+      if (exprs) type = r.refType();
+      else if (r.u8() !== 0) throw r.fail('malformed element kind', kindAt);
+    }
+    const init: (number | Expr)[] = [];
+    for (let n = r.count('elements'); n > 0; n--) init.push(exprs ? this.#expr() : r.u32());
+    return { mode, type, init };
+  }
+
+  #data(): Data {
+    const r = this.#r;
+    const at = r.pos;
+    const flags = r.u32();
+    if (flags > 2) throw r.fail('malformed data segment kind', at, String(flags));
+    const mode: Data['mode'] = flags === 1
+      ? { kind: 'passive' }
+      : { kind: 'active', memory: flags === 0 ? 0 : r.u32(), offset: this.#expr() };
+    const size = r.u32();
+    const start = r.skip(size, r.endReason);
+    return { mode, start, end: r.pos };
+  }
+
+  #code(sectionEnd: number): Code {
+    const r = this.#r;
+    const size = r.u32();
+    const bodyStart = r.skip(size);
+    const end = r.end = r.pos;
+    r.pos = bodyStart;
+    const locals: { count: number; type: ValType }[] = [];
+    let total = 0;
+    for (let n = r.count('groups of locals'); n > 0; n--) {
+      const at = r.pos;
+      const count = r.u32();
+      total += count;
+      if (total > MAX_LOCALS) throw r.fail('too many locals', at, String(total));
+      locals.push({ count, type: r.valType() });
+    }
+    const start = r.pos;
+    this.#instructions();
+    if (r.pos !== end) throw r.fail('section size mismatch', r.pos, `the body has ${end - r.pos} bytes behind its end`);
+    r.end = sectionEnd;
+    return { locals, start, end };
+  }
+
+  #expr(): Expr {
+    const start = this.#r.pos;
+    this.#instructions();
+    return { start, end: this.#r.pos };
+  }
+
+  /** Moves over instructions up to the `end` that belongs to none of their blocks. */
+  #instructions(): void {
+    const r = this.#r;
+    let open = this.#open;
+    let depth = 0;
+    for (;;) {
+      if (r.pos >= r.end) throw r.fail(this.bytes[r.pos] === 0x0b ? 'section size mismatch' : r.endReason, r.pos, 'no end instruction');
+      r.next();
+      const { op } = r;
+      if (op >= 0x06 && op < 0xfc08) {
+        if (op === 0x0b && --depth < 0) return;
+        continue;
+      }
+      switch (op) {
+        case 0x02: case 0x03: case 0x04:
+          if (depth === open.length) {
+            open = new Uint8Array(2 * depth);
+            open.set(this.#open);
+            this.#open = open;
+          }
+          open[depth++] = op === 0x04 ? 1 : 0;
+          break;
+        case 0x05:
+          if (depth === 0 || open[depth - 1] !== 1) throw r.fail('END opcode expected', r.offset, 'an else without an if');
+          open[depth - 1] = 0;
+          break;
+        case 0xfc08: case 0xfc09:
+          if (this.#dataUse < 0) this.#dataUse = r.offset;
+          break;
+      }
+    }
+  }
+
+  // ---- the whole ------------------------------------------------------------------------------------------------
+
+  #consistent(): void {
+    const fail = (reason: string, detail: string, at = this.bytes.length): MalformedError => this.#r.fail(reason, at, detail);
+    const defined = this.#funcs.length - this.#imported.func;
+    if (defined !== this.#codes.length) {
+      throw fail('function and code section have inconsistent lengths', `${defined} functions, ${this.#codes.length} bodies`);
+    }
+    if (this.#dataCount !== undefined && this.#dataCount !== this.#datas.length) {
+      throw fail('data count and data section have inconsistent lengths', `${this.#dataCount} announced, ${this.#datas.length} segments`);
+    }
+    if (this.#dataCount === undefined && this.#dataUse >= 0) {
+      throw fail('data count section required', 'memory.init or data.drop without it', this.#dataUse);
+    }
+  }
+
+  #result(): Module {
+    const { bytes } = this;
+    const customs = this.#customs;
+    let names: Names | undefined;
+    return {
+      bytes,
+      types: this.#types, imports: this.#imports, funcs: this.#funcs, tables: this.#tables, memories: this.#memories,
+      globals: this.#globals, exports: this.#exports, start: this.#start, elems: this.#elems, datas: this.#datas,
+      dataCount: this.#dataCount, codes: this.#codes, imported: this.#imported, customs,
+      get names(): Names {
+        return names ??= lazyNames(bytes, customs.find((custom) => custom.name === 'name'));
+      },
+    };
+  }
+}
