@@ -45,11 +45,11 @@ export interface Btf {
   /** kind without decoding the rest */
   kind(id: number): BtfKind;
   name(id: number): string;
-  /** every id with that exact name, in id order, base included; one pass builds the index on first use */
+  /** every id with that exact name, in id order, base included; one scan of the names at the first call for each name */
   idsNamed(name: string): readonly number[];
   /** first id with that name and one of these kinds */
   find(name: string, ...kinds: BtfKind[]): number | undefined;
-  /** ids whose essential name (without `___flavour`) is `name`: the CO-RE candidates' index */
+  /** ids of types, functions left out, whose essential name (without `___flavour`) is `name`: the CO-RE candidates */
   idsWithEssentialName(name: string): readonly number[];
   /** follows typedef, const, volatile, restrict, type_tag (and, at a VAR, its type) */
   skipModifiers(id: number): number;
@@ -88,6 +88,8 @@ const MAGIC = 0xeb9f;
 const FIXED = new Uint8Array([0, 4, 0, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 4, 0, 0]);
 const EACH = new Uint8Array([0, 0, 0, 0, 12, 12, 8, 0, 0, 0, 0, 0, 0, 8, 0, 12, 0, 0, 0, 12]);
 
+const FUNC = BTF_KINDS.indexOf('func');
+
 /** Decoded types kept: relocations come back to the same few structs, while a walk over all types must not keep them all. */
 const CACHED_TYPES = 4096;
 /** Longest chain of typedefs and modifiers; the kernel itself stops at 32 (MAX_RESOLVE_DEPTH). */
@@ -102,12 +104,14 @@ const LONG_NAMES = new Set([
   'long unsigned int', 'long int unsigned', 'int unsigned long', 'int long unsigned',
 ]);
 
-/** Chained hash table over essential names: ids relative to the blob's first. */
-interface NameIndex { readonly heads: Int32Array; readonly next: Int32Array }
+/** Ids, ascending, and, once someone asks, the first four bytes of each one's name: what a native search finds names by. */
+interface Names { readonly ids: Uint32Array; keys: Int32Array | undefined }
 
 class ParsedBtf implements Btf {
   readonly length: number;
   readonly #view: DataView;
+  /** the same bytes: searching and decoding text is native there */
+  readonly #text: Buffer;
   /** where each own type begins in `bytes` */
   readonly #offsets: Uint32Array;
   /** first own id */
@@ -119,7 +123,11 @@ class ParsedBtf implements Btf {
   readonly #base: ParsedBtf | undefined;
   readonly #cache = new Map<number, BtfType>();
   #aligns: Map<number, number> | undefined;
-  #names: NameIndex | undefined;
+  /** own types that have a name; functions, four of five in a kernel, stand apart */
+  readonly #named: Names;
+  readonly #funcs: Names;
+  readonly #found = new Map<string, readonly number[]>();
+  readonly #foundFuncs = new Map<string, readonly number[]>();
   #pointer: number | undefined;
 
   constructor(readonly bytes: Uint8Array, readonly source: string, base: Btf | undefined) {
@@ -128,10 +136,11 @@ class ParsedBtf implements Btf {
     this.#startId = base?.length ?? 1;
     this.#startString = base === undefined ? 0 : base.#startString + base.#stringsLength;
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     const layout = this.#header();
     this.#strings = layout.strings;
     this.#stringsLength = layout.stringsLength;
-    this.#offsets = this.#records(layout.types, layout.typesLength);
+    ({ offsets: this.#offsets, named: this.#named, funcs: this.#funcs } = this.#records(layout.types, layout.typesLength));
     this.length = this.#startId + this.#offsets.length;
   }
 
@@ -189,17 +198,24 @@ class ParsedBtf implements Btf {
     return { types: headerLength + typeOff, typesLength: typeLen, strings, stringsLength: strLen };
   }
 
-  #records(start: number, length: number): Uint32Array {
+  #records(start: number, length: number): { offsets: Uint32Array; named: Names; funcs: Names } {
     const view = this.#view;
     const end = start + length;
     // no record is shorter than 12 bytes
-    const offsets = new Uint32Array(Math.floor(length / 12));
+    const room = Math.floor(length / 12);
+    const offsets = new Uint32Array(room);
+    // functions from the back, the others from the front
+    const ids = new Uint32Array(room);
+    const startId = this.#startId;
     let count = 0;
+    let named = 0;
+    let funcs = room;
     let at = start;
     while (at + 12 <= end) {
       const info = view.getUint32(at + 4, true);
       const kind = (info >>> 24) & 0x1f;
-      if (kind === 0 || kind >= FIXED.length) throw this.#fault(`unknown kind ${kind}`, { typeId: this.#startId + count, offset: at });
+      if (kind === 0 || kind >= FIXED.length) throw this.#fault(`unknown kind ${kind}`, { typeId: startId + count, offset: at });
+      if (view.getUint32(at, true) !== 0) ids[kind === FUNC ? --funcs : named++] = startId + count;
       offsets[count++] = at;
       at += 12 + FIXED[kind] + (info & 0xffff) * EACH[kind];
     }
@@ -209,8 +225,12 @@ class ParsedBtf implements Btf {
       const from = offsets[count - 1];
       throw this.#fault(`${BTF_KINDS[(view.getUint32(from + 4, true) >>> 24) & 0x1f]} of ${at - from} bytes ends beyond the type section, ${end - from} left`, { typeId: id, offset: from });
     }
-    // a copy, not a view: the room for the elements' share is about a third
-    return offsets.slice(0, count);
+    // copies, not views: most of the room was for the elements' share
+    return {
+      offsets: offsets.slice(0, count),
+      named: { ids: ids.slice(0, named), keys: undefined },
+      funcs: { ids: ids.slice(funcs).reverse(), keys: undefined },
+    };
   }
 
   #u32(at: number): number {
@@ -273,15 +293,24 @@ class ParsedBtf implements Btf {
   }
 
   idsNamed(name: string): readonly number[] {
-    return this.#lookUp(essentialName(name), (candidate) => candidate === name);
+    const types = this.#typesNamed(name);
+    const funcs = this.#funcsNamed(name);
+    return funcs.length === 0 ? types : [...types, ...funcs].sort((a, b) => a - b);
   }
 
   idsWithEssentialName(name: string): readonly number[] {
-    return this.#lookUp(name, (candidate) => essentialName(candidate) === name);
+    let ids = this.#found.get(name);
+    if (ids === undefined) {
+      ids = this.#search(this.#named, name, (candidate) => essentialName(candidate) === name);
+      if (this.#base !== undefined) ids = [...this.#base.idsWithEssentialName(name), ...ids];
+      this.#found.set(name, ids);
+    }
+    return ids;
   }
 
   find(name: string, ...kinds: BtfKind[]): number | undefined {
-    return this.idsNamed(name).find((id) => kinds.length === 0 || kinds.includes(this.kind(id)));
+    const ids = kinds.length === 0 || kinds.includes('func') ? this.idsNamed(name) : this.#typesNamed(name);
+    return ids.find((id) => kinds.length === 0 || kinds.includes(this.kind(id)));
   }
 
   skipModifiers(id: number): number {
@@ -347,15 +376,8 @@ class ParsedBtf implements Btf {
     const at = offset - this.#startString;
     if (!(at < this.#stringsLength)) return undefined;
     const from = this.#strings + at;
-    const { bytes } = this;
-    let text = '';
-    // names are short ASCII: this beats a decoder call
-    for (let i = from; ; i++) {
-      const byte = bytes[i];
-      if (byte === 0) return text;
-      if (byte >= 0x80 || i - from > 64) return utf8.decode(bytes.subarray(from, bytes.indexOf(0, i)));
-      text += String.fromCharCode(byte);
-    }
+    const end = this.bytes.indexOf(0, from);
+    return this.#text.toString('utf8', from, end);
   }
 
   #decode(id: number): BtfType {
@@ -496,73 +518,78 @@ class ParsedBtf implements Btf {
 
   // ---- names ----------------------------------------------------------------------------------------------------
 
-  #lookUp(essential: string, accept: (name: string) => boolean): number[] {
-    if (essential === '') return [];
-    const found = this.#base === undefined ? [] : this.#base.#lookUp(essential, accept);
-    const { heads, next } = this.#names ??= this.#indexNames();
-    const own: number[] = [];
-    for (let i = heads[hashOf(utf8Encoder.encode(essential)) & (heads.length - 1)]; i >= 0; i = next[i]) {
-      const id = this.#startId + i;
-      if (accept(this.name(id))) own.push(id);
-    }
-    // the chains run from the last id to the first
-    return found.concat(own.reverse());
+  #typesNamed(name: string): readonly number[] {
+    return this.idsWithEssentialName(essentialName(name)).filter((id) => this.name(id) === name);
   }
 
-  #indexNames(): NameIndex {
-    const count = this.#offsets.length;
-    const heads = new Int32Array(2 ** Math.max(4, Math.ceil(Math.log2(count + 1)))).fill(-1);
-    const next = new Int32Array(count);
-    const mask = heads.length - 1;
-    for (let i = 0; i < count; i++) {
-      const offset = this.#u32(this.#offsets[i]);
-      if (offset === 0) continue;
-      let holder: ParsedBtf = this;
-      while (offset < holder.#startString) holder = holder.#base!;
-      const at = offset - holder.#startString;
-      if (at >= holder.#stringsLength) throw this.#fault(`name at string offset ${offset} is outside of the strings`, { typeId: this.#startId + i, offset: this.#offsets[i] });
-      const slot = essentialHash(holder.bytes, holder.#strings + at) & mask;
-      next[i] = heads[slot];
-      heads[slot] = i;
+  #funcsNamed(name: string): readonly number[] {
+    let ids = this.#foundFuncs.get(name);
+    if (ids === undefined) {
+      ids = this.#search(this.#funcs, name, (candidate) => candidate === name);
+      if (this.#base !== undefined) ids = [...this.#base.#funcsNamed(name), ...ids];
+      this.#foundFuncs.set(name, ids);
     }
-    return { heads, next };
+    return ids;
+  }
+
+  /** Ids whose names begin with `name` and please. */
+  #search(names: Names, name: string, accept: (name: string) => boolean): number[] {
+    const found: number[] = [];
+    const bytes = utf8.encode(name);
+    const { ids } = names;
+    const keys = names.keys ??= this.#keys(ids);
+    const wanted = wordOf(bytes, 0);
+    if (bytes.length >= 4) {
+      for (let i = keys.indexOf(wanted); i >= 0; i = keys.indexOf(wanted, i + 1)) {
+        if (this.#mayBe(ids[i], bytes) && accept(this.name(ids[i]))) found.push(ids[i]);
+      }
+    } else if (bytes.length > 0) {
+      const mask = (1 << (8 * bytes.length)) - 1;
+      for (let i = 0; i < keys.length; i++) {
+        if ((keys[i] & mask) === wanted && accept(this.name(ids[i]))) found.push(ids[i]);
+      }
+    }
+    return found;
+  }
+
+  #keys(ids: Uint32Array): Int32Array {
+    const keys = new Int32Array(ids.length);
+    const view = this.#view;
+    const offsets = this.#offsets;
+    const startId = this.#startId;
+    const startString = this.#startString;
+    const strings = this.#strings - startString;
+    const lastWord = this.bytes.length - 4;
+    for (let i = 0; i < ids.length; i++) {
+      const name = view.getUint32(offsets[ids[i] - startId], true);
+      keys[i] = name >= startString && strings + name <= lastWord ? view.getInt32(strings + name, true) : this.#key(name);
+    }
+    return keys;
+  }
+
+  /** First four bytes of a name that lies in the base, or at the very end; 0 where it lies nowhere. */
+  #key(offset: number): number {
+    if (offset < this.#startString) return this.#base!.#key(offset);
+    const at = offset - this.#startString;
+    return at >= this.#stringsLength ? 0 : wordOf(this.bytes, this.#strings + at);
+  }
+
+  /** False for most of those whose names go on after `name`, and are thus worth no decoding. */
+  #mayBe(id: number, name: Uint8Array): boolean {
+    const offset = this.#u32(this.#at(id));
+    if (offset < this.#startString) return true;
+    const next = this.bytes[this.#strings + offset - this.#startString + name.length];
+    return next === 0 || next === UNDERSCORE;
   }
 }
 
 const VOID: BtfType = { id: 0, name: '', kind: 'unkn' };
-const utf8 = new TextDecoder();
-const utf8Encoder = new TextEncoder();
-
-// FNV-1a
-const HASH_START = 0x811c9dc5 | 0;
-const HASH_PRIME = 0x01000193;
+const utf8 = new TextEncoder();
 const UNDERSCORE = 0x5f;
 
-function hashOf(bytes: Uint8Array): number {
-  let hash = HASH_START;
-  for (const byte of bytes) hash = Math.imul(hash ^ byte, HASH_PRIME);
-  return hash ^ (hash >>> 15);
-}
-
-/** Hash of the NUL-terminated name at `at` up to its flavour: exactly three underscores with something on both sides. */
-function essentialHash(bytes: Uint8Array, at: number): number {
-  let hash = HASH_START;
-  let run = 0;
-  let beforeRun = 0;
-  let essential = 0;
-  let flavoured = false;
-  for (let i = at, byte = bytes[i]; byte !== 0; byte = bytes[++i]) {
-    if (byte === UNDERSCORE) {
-      if (run++ === 0) beforeRun = hash;
-    } else {
-      if (run === 3 && i - 3 > at) {
-        essential = beforeRun;
-        flavoured = true;
-      }
-      run = 0;
-    }
-    hash = Math.imul(hash ^ byte, HASH_PRIME);
-  }
-  if (flavoured) hash = essential;
-  return hash ^ (hash >>> 15);
+/** Up to four bytes, little-endian. */
+function wordOf(bytes: Uint8Array, at: number): number {
+  let word = 0;
+  for (let i = 0; i < 4 && at + i < bytes.length; i++) word |= bytes[at + i] << (8 * i);
+  return word;
 }
