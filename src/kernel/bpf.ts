@@ -16,8 +16,8 @@ import type { Capability } from './capabilities.js';
 import { Errno } from './errno.js';
 import { failure } from './fail.js';
 import { Fd } from './fd.js';
-import { arena, type Arena } from './ffi/memory.js';
 import { SYS, syscall } from './ffi/syscall.js';
+import { arena, type Arena } from './memory.js';
 import type { Fields, Struct, Values } from './struct.js';
 
 type CmdName = keyof typeof Cmd;

@@ -2,10 +2,10 @@
  * Memory that the kernel and JavaScript both see: mappings with one owner, and the arena through which arguments travel.
  * Addresses are JS numbers (below 2^47). Knows nothing of BPF.
  */
-import { SyscallError } from '../../errors.js';
-import { errnoName } from '../errno.js';
-import { addressOf, pageSize, viewOf } from './native.js';
-import { SYS, syscall } from './syscall.js';
+import { SyscallError } from '../errors.js';
+import { errnoName } from './errno.js';
+import { addressOf, pageSize, viewOf } from './ffi/native.js';
+import { SYS, syscall } from './ffi/syscall.js';
 
 /** include/uapi/asm-generic/mman-common.h; the same on x86-64 and arm64 */
 export const Prot = { NONE: 0, READ: 1, WRITE: 2 } as const;
