@@ -1,0 +1,112 @@
+/**
+ * Standard output and standard error of a guest. To a terminal every write goes out at once; elsewhere writes are gathered
+ * until the guest waits, the event loop turns, or 64 KiB are reached. A pipe is never waited for inside a system call, so a
+ * reader that stands still cannot keep Ctrl-C from working. Not for files the guest opens itself.
+ */
+import { fstatSync, writeSync } from 'node:fs';
+import { isatty } from 'node:tty';
+import { Errno, FileType } from './abi.js';
+import { WasiError, wasiErrno } from './errors.js';
+
+/** Where output goes: a descriptor of the process, which stays the caller's, or a function that takes it all at once. */
+export type Sink = number | ((bytes: Uint8Array) => void);
+
+/** bytes that are gathered before a write */
+const FULL = 65536;
+/** ms between attempts at a full pipe */
+const RETRY_MS = 2;
+
+export class Output {
+  readonly #sink: Sink;
+  readonly #gather: boolean;
+  #pending: Uint8Array[] = [];
+  #size = 0;
+  #scheduled = false;
+  #failed: number | undefined;
+  /** called once, when the reader has gone (EPIPE) */
+  onClosed: () => void = () => {};
+
+  /** @param gather false for standard error: never hold anything back */
+  constructor(sink: Sink, gather: boolean) {
+    this.#sink = sink;
+    this.#gather = gather && !(typeof sink === 'number' && isatty(sink));
+    // the getter makes a pipe non-blocking as a side effect; node puts the flag back at exit
+    if (this.fileType === FileType.UNKNOWN) void (sink === 1 ? process.stdout : sink === 2 ? process.stderr : undefined);
+  }
+
+  /** A number of FileType. */
+  get fileType(): number {
+    if (typeof this.#sink !== 'number') return FileType.CHARACTER_DEVICE;
+    try {
+      const stat = fstatSync(this.#sink);
+      return stat.isFile() ? FileType.REGULAR_FILE : stat.isCharacterDevice() ? FileType.CHARACTER_DEVICE : FileType.UNKNOWN;
+    } catch {
+      // closed by whoever started this process: the first write says so
+      return FileType.REGULAR_FILE;
+    }
+  }
+
+  /** Takes over `bytes`. Returns a promise where the reader has to catch up first. @throws WasiError for a failed write */
+  write(bytes: Uint8Array): void | Promise<void> {
+    this.#check();
+    if (bytes.length > 0) this.#pending.push(bytes);
+    this.#size += bytes.length;
+    if (this.#gather && this.#size < FULL) return this.#schedule();
+    if (!this.#flushOnce()) return this.flush().then(() => this.#check());
+    this.#check();
+  }
+
+  #check(): void {
+    if (this.#failed !== undefined) throw new WasiError(this.#failed);
+  }
+
+  /** Writes what can be written without waiting; false where the reader has to catch up. Never throws. */
+  #flushOnce(): boolean {
+    while (this.#size > 0) {
+      const bytes = this.#pending.length === 1 ? this.#pending[0] : Buffer.concat(this.#pending);
+      this.#pending = [bytes];
+      try {
+        if (typeof this.#sink === 'function') {
+          this.#sink(bytes);
+          this.#pending = [];
+          this.#size = 0;
+          break;
+        }
+        const n = writeSync(this.#sink, bytes);
+        this.#pending = n === bytes.length ? [] : [bytes.subarray(n)];
+        this.#size -= n;
+      } catch (error) {
+        const errno = wasiErrno(error);
+        if (errno === Errno.AGAIN) return false;
+        this.#pending = [];
+        this.#size = 0;
+        if (errno === undefined) throw error;
+        const first = this.#failed === undefined;
+        this.#failed = errno;
+        if (errno === Errno.PIPE && first) this.onClosed();
+      }
+    }
+    return true;
+  }
+
+  /** Writes everything out, waiting for the reader as long as it takes, or `forMs`. Never throws: see `failed`. */
+  async flush(forMs = Infinity): Promise<void> {
+    const end = Date.now() + forMs;
+    while (!this.#flushOnce() && Date.now() < end) await new Promise((done) => setTimeout(done, RETRY_MS));
+  }
+
+  /** errno of the write that failed, if one did */
+  get failed(): number | undefined {
+    return this.#failed;
+  }
+
+  #schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    const attempt = () => {
+      this.#scheduled = !this.#flushOnce();
+      if (this.#scheduled) setTimeout(attempt, RETRY_MS);
+    };
+    setImmediate(attempt);
+  }
+}
