@@ -46,6 +46,7 @@ class Decoder {
   readonly #imported = { func: 0, table: 0, memory: 0, global: 0 };
   #start: number | undefined;
   #dataCount: number | undefined;
+  #sectionEnd = 0;
   /** where an instruction first names a data segment */
   #dataUse = -1;
   /** open blocks of the expression being read: 1 for an `if` that may have an `else` */
@@ -74,7 +75,7 @@ class Decoder {
         last = order;
       }
       r.pos = start;
-      this.#section(name, start + size);
+      this.#section(name, size);
       r.end = this.bytes.length;
       r.endReason = 'unexpected end';
     }
@@ -87,12 +88,14 @@ class Decoder {
     return this.#r.bits32() >>> 0;
   }
 
-  #section(name: SectionName, end: number): void {
+  #section(name: SectionName, size: number): void {
     const r = this.#r;
-    r.end = end;
+    const end = r.pos + size;
+    r.end = this.#sectionEnd = end;
     r.endReason = 'unexpected end of section or function';
     switch (name) {
       case 'custom': {
+        if (size === 0) throw r.fail(r.endReason, end, 'a custom section without a name');
         const custom = r.name();
         this.#customs.push({ name: custom, start: r.pos, end });
         r.pos = end;
@@ -117,7 +120,7 @@ class Decoder {
       case 'start': this.#start = r.u32(); break;
       case 'element': this.#each('element segments', () => { this.#elems.push(this.#elem()); }); break;
       case 'data count': this.#dataCount = r.u32(); break;
-      case 'code': this.#each('bodies', () => { this.#codes.push(this.#code(end)); }); break;
+      case 'code': this.#each('bodies', () => { this.#codes.push(this.#code()); }); break;
       case 'data': this.#each('data segments', () => { this.#datas.push(this.#data()); }); break;
     }
     if (r.pos !== end) throw r.fail('section size mismatch', r.pos, `section ${name} has ${end - r.pos} more bytes`);
@@ -242,7 +245,7 @@ class Decoder {
     return { mode, start, end: r.pos };
   }
 
-  #code(sectionEnd: number): Code {
+  #code(): Code {
     const r = this.#r;
     const size = r.u32();
     const bodyStart = r.skip(size);
@@ -260,7 +263,7 @@ class Decoder {
     const start = r.pos;
     this.#instructions();
     if (r.pos !== end) throw r.fail('section size mismatch', r.pos, `the body has ${end - r.pos} bytes behind its end`);
-    r.end = sectionEnd;
+    r.end = this.#sectionEnd;
     return { locals, start, end };
   }
 
@@ -276,7 +279,7 @@ class Decoder {
     let open = this.#open;
     let depth = 0;
     for (;;) {
-      if (r.pos >= r.end) throw r.fail(this.bytes[r.pos] === 0x0b ? 'section size mismatch' : r.endReason, r.pos, 'no end instruction');
+      if (r.pos >= r.end) throw this.#noEnd();
       r.next();
       const { op } = r;
       if (op >= 0x06 && op < 0xfc08) {
@@ -301,6 +304,12 @@ class Decoder {
           break;
       }
     }
+  }
+
+  #noEnd(): MalformedError {
+    const at = this.#r.end;
+    const reason = at < this.#sectionEnd ? 'END opcode expected' : this.bytes[at] === 0x0b ? 'section size mismatch' : this.#r.endReason;
+    return this.#r.fail(reason, at, 'an expression without its end');
   }
 
   // ---- the whole ------------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
  * validate.ts judges it, the tiers run it. Function bodies stay byte ranges until a tier wants them. Only types here.
  */
 import type { FuncType, GlobalType, MemoryType, RefType, TableType, ValType } from './types.js';
-export type { FuncType, GlobalType, MemoryType, RefType, TableType, ValType } from './types.js';
+export type { FuncType, GlobalType, LimitsType, MemoryType, RefType, TableType, ValType } from './types.js';
 
 export interface Module {
   /** the whole module; not copied */
