@@ -5,7 +5,7 @@
  *
  * Every function @throws SyscallError (SYSCALL) where the kernel refuses, and UnsupportedError (UNSUPPORTED) without Linux.
  */
-import type { SyscallError } from '../errors.js';
+import { SyscallError } from '../errors.js';
 import { Cmd, MapType, ProgType, nameOf } from '../uapi.js';
 import {
   BtfInfo, BtfLoadAttr, EnableStatsAttr, IdAttr, InfoAttr, IterCreateAttr, LinkCreateAttr, LinkDetachAttr, LinkInfo, LinkUpdateAttr,
@@ -577,11 +577,17 @@ export function mapInfo(fd: number): MapInfo {
   return info(fd, MapInfo);
 }
 
-export function btfInfo(fd: number): { id: number; size: number; kernel: boolean; name: string } {
-  const name = new Uint8Array(128);
-  const { id, btfSize, kernelBtf } = info(fd, BtfInfo, (a) => ({ name: a.inPlace(name), nameLen: name.length }));
-  const end = name.indexOf(0);
-  return { id, size: btfSize, kernel: kernelBtf !== 0, name: decoder.decode(name.subarray(0, end < 0 ? 0 : end)) };
+/** `name` is undefined on kernels that do not tell (before 5.11), '' for BTF of user space. */
+export function btfInfo(fd: number): { id: number; size: number; kernel: boolean; name: string | undefined } {
+  const room = new Uint8Array(128);
+  try {
+    const { id, btfSize, kernelBtf } = info(fd, BtfInfo, (a) => ({ name: a.inPlace(room), nameLen: room.length }));
+    return { id, size: btfSize, kernel: kernelBtf !== 0, name: decoder.decode(room.subarray(0, Math.max(room.indexOf(0), 0))) };
+  } catch (error) {
+    if (!(error instanceof SyscallError && error.errno === Errno.E2BIG)) throw error;
+    const { id, btfSize } = info(fd, BtfInfo);
+    return { id, size: btfSize, kernel: false, name: undefined };
+  }
 }
 
 /** The BTF blob behind a descriptor. */
