@@ -105,11 +105,11 @@ export class BtfError extends ProjectError {
 /** A relocation, CO-RE or ELF, that cannot be carried out. */
 export class RelocationError extends ProjectError {
   readonly code = 'BPF_RELOCATION';
-  constructor(readonly reason: string, readonly where: { section?: string; program?: string; insn?: number; kind?: string } = {}) {
+  constructor(readonly reason: string, readonly where: { section?: string; program?: string; insn?: number; kind?: string } = {}, options?: ErrorOptions) {
     const { section, program, insn, kind } = where;
     const subject = [kind, insn === undefined ? '' : `insn ${insn}`, program ? `of "${program}"` : section ? `of section "${section}"` : '']
       .filter(Boolean).join(' ');
-    super(`relocation${subject && ` ${subject}`}: ${reason}`);
+    super(`relocation${subject && ` ${subject}`}: ${reason}`, options);
   }
 }
 
