@@ -40,6 +40,17 @@ export class LinkError extends ProjectError {
   }
 }
 
+/** Imports that nobody provides, all of them at once. */
+export class MissingImportsError extends ProjectError {
+  readonly code = 'WASM_MISSING_IMPORTS';
+  /** @param missing each with its type as text: `func (i32, i64) -> i32` */
+  constructor(readonly missing: readonly { readonly module: string; readonly item: string; readonly type: string }[], wayOut = '') {
+    const each = missing.map(({ module, item, type }) => `import "${module}" "${item}": ${type}`);
+    const lines = each.length === 1 ? `nobody provides ${each[0]}` : `nobody provides these ${each.length} imports:\n  ${each.join('\n  ')}`;
+    super(`${lines}${wayOut && ` ${each.length === 1 ? '' : '\n'}(${wayOut})`}`);
+  }
+}
+
 /** One line of a WebAssembly stack, innermost first. */
 export interface WasmFrame {
   /** index in the module's function index space */
