@@ -85,8 +85,8 @@ const KNOWN_HEADER = 32;
 const MAGIC = 0xeb9f;
 
 /** Bytes after the 12 of `struct btf_type`: fixed, and for each of `vlen` elements. Index is the kind; kind 0 is no type. */
-const FIXED = new Uint8Array([0, 4, 0, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 4, 0, 0]);
-const EACH = new Uint8Array([0, 0, 0, 0, 12, 12, 8, 0, 0, 0, 0, 0, 0, 8, 0, 12, 0, 0, 0, 12]);
+export const FIXED = new Uint8Array([0, 4, 0, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 4, 0, 0]);
+export const EACH = new Uint8Array([0, 0, 0, 0, 12, 12, 8, 0, 0, 0, 0, 0, 0, 8, 0, 12, 0, 0, 0, 12]);
 
 const FUNC = BTF_KINDS.indexOf('func');
 

@@ -280,7 +280,8 @@ export class ElfFile {
  * @throws ElfError BPF_ELF for anything but a sound ELF64 little-endian file
  */
 export function parseElf(bytes: Uint8Array, options: { file?: string } = {}): ElfFile {
-  return new ElfFile(bytes, options.file);
+  // views of a Buffer would be Buffers, whose slice() does not copy
+  return new ElfFile(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength), options.file);
 }
 
 export interface ElfSymbol {

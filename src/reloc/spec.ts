@@ -15,11 +15,14 @@ export interface ObjectSpec {
   readonly kernelVersion: number;
   /** the object's own types (.BTF), with DATASEC sizes and variable offsets filled in; undefined for objects without BTF */
   readonly btf: Btf | undefined;
-  /** in libbpf's order: `maps` section, `.maps`, then global data in section order, `.kconfig` last */
+  /** in libbpf's order: `maps` section, `.maps`, global data in section order, `.kconfig`, struct_ops maps. Names are unique */
   readonly maps: readonly MapSpec[];
   /** in file order; subprograms of .text are no entries of their own but part of the programs that call them */
   readonly programs: readonly ProgramSpec[];
-  /** in name order */
+  /**
+   * in libbpf's order: kconfig by alignment (largest first), size and name, then kernel symbols by name. The index is what
+   * libbpf adds to 2002000000 for the poisoned call of a missing weak kernel function
+   */
   readonly externs: readonly ExternSpec[];
 }
 
@@ -50,7 +53,10 @@ export interface MapSpec {
   readonly inner?: MapSpec;
   /** initial values of a map-in-map or prog_array: slot -> name of the map or program */
   readonly values?: readonly { readonly index: number; readonly target: string }[];
-  /** set for `.rodata*`, `.data*`, `.bss*`, `.kconfig`: initial contents, exactly valueSize bytes */
+  /**
+   * set for `.rodata*`, `.data*`, `.bss*`, `.kconfig`: initial contents, exactly valueSize bytes; for an arena the contents of
+   * `.addr_space.1`, to which offsets of its `map_value` references count. Not the caller's to change
+   */
   readonly data?: Uint8Array;
   /** what kind of global data; `.rodata*` and `.kconfig` are frozen after they are filled */
   readonly globals?: 'rodata' | 'data' | 'bss' | 'kconfig';
