@@ -1,0 +1,34 @@
+/**
+ * What kernel tests share: what they may need of the machine, and the count of descriptors that shows a leak.
+ */
+import { readdirSync } from 'node:fs';
+import { FEATURES, feature, type FeatureName } from '#src/kernel/features.js';
+import { assert, type Need } from './suite.js';
+
+/** The running kernel has that feature; a skip is legal only where it is older. */
+export function needsFeature(name: FeatureName): Need {
+  const { name: words, since } = FEATURES[name];
+  let missing: string | undefined;
+  try {
+    missing = feature(name) ? undefined : `the kernel lacks it, needs Linux ${since} or later`;
+  } catch (error) {
+    missing = (error as Error).message;
+  }
+  return { name: words, missing };
+}
+
+/** Numbers of this process's open descriptors. */
+export function descriptors(): string[] {
+  // readdir's own descriptor comes and goes with the listing
+  return readdirSync('/proc/self/fd').sort();
+}
+
+/** Asserts that `run` leaves as many descriptors as it found. */
+export function keepsDescriptors(run: () => void): void {
+  const before = descriptors().length;
+  run();
+  assert.is(descriptors().length, before, 'descriptors leak');
+}
+
+export const u32Bytes = (...values: number[]): Uint8Array => new Uint8Array(Uint32Array.from(values).buffer);
+export const u64Bytes = (...values: bigint[]): Uint8Array => new Uint8Array(BigUint64Array.from(values).buffer);
