@@ -6,20 +6,22 @@
 import type { MalformedError } from '../errors.js';
 import { hex } from '../errors.js';
 import { InstrReader } from './instr.js';
-import type { Code, Data, Elem, Export, Expr, FuncType, GlobalDef, GlobalType, Import, MemoryType, Module, Names, TableDef, TableType, ValType } from './module.js';
+import type { Code, Data, Elem, Export, Expr, FieldType, FuncType, GlobalDef, GlobalType, Import, LimitsType, MemoryType, Module, Names, TableDef, TableType, TypeDef, ValType } from './module.js';
 import { lazyNames } from './names.js';
-import { FEATURES_2_0, type Feature } from './opcodes.js';
-import { FUNCREF } from './types.js';
+import { FEATURES_2_0, mnemonicOf, type Feature } from './opcodes.js';
+import { FUNCREF, I16, I8, NON_NULL } from './types.js';
 
 /** section id -> its name and its place in the order; `custom` may stand anywhere */
 const SECTIONS = [
   ['custom', 0], ['type', 1], ['import', 2], ['function', 3], ['table', 4], ['memory', 5], ['global', 7], ['export', 8],
-  ['start', 9], ['element', 10], ['code', 12], ['data', 13], ['data count', 11],
+  ['start', 9], ['element', 10], ['code', 12], ['data', 13], ['data count', 11], ['tag', 6],
 ] as const;
+const TAG_SECTION = 13;
 type SectionName = (typeof SECTIONS)[number][0];
 
 const MAGIC = 0x6d736100, VERSION = 1;
-const EXTERN_KINDS = ['func', 'table', 'memory', 'global'] as const;
+const EXTERN_KINDS = ['func', 'table', 'memory', 'global', 'tag'] as const;
+const NO_FUNC: FuncType = { params: [], results: [] };
 const MAX_LOCALS = 2 ** 32 - 1;
 
 /**
@@ -33,6 +35,8 @@ export function decode(bytes: Uint8Array, features: ReadonlySet<Feature> = FEATU
 class Decoder {
   readonly #r: InstrReader;
   readonly #types: FuncType[] = [];
+  readonly #defs: TypeDef[] = [];
+  readonly #tags: number[] = [];
   readonly #imports: Import[] = [];
   readonly #funcs: number[] = [];
   readonly #tables: TableDef[] = [];
@@ -43,12 +47,13 @@ class Decoder {
   readonly #datas: Data[] = [];
   readonly #codes: Code[] = [];
   readonly #customs: { name: string; start: number; end: number }[] = [];
-  readonly #imported = { func: 0, table: 0, memory: 0, global: 0 };
+  readonly #imported = { func: 0, table: 0, memory: 0, global: 0, tag: 0 };
   #start: number | undefined;
   #dataCount: number | undefined;
   #sectionEnd = 0;
   /** where an instruction first names a data segment */
   #dataUse = -1;
+  #dataOp = 0;
   /** open blocks of the expression being read: 1 for an `if` that may have an `else` */
   #open = new Uint8Array(64);
 
@@ -66,7 +71,7 @@ class Decoder {
     while (r.pos < this.bytes.length) {
       const at = r.pos;
       const id = r.u8();
-      if (id >= SECTIONS.length) throw r.fail('malformed section id', at, String(id));
+      if (id >= SECTIONS.length || id === TAG_SECTION && !r.features.has('exceptions')) throw r.fail('malformed section id', at, String(id));
       const [name, order] = SECTIONS[id];
       const size = r.u32();
       const start = r.skip(size);
@@ -101,11 +106,12 @@ class Decoder {
         r.pos = end;
         break;
       }
-      case 'type': this.#each('types', () => { this.#types.push(this.#funcType()); }); break;
+      case 'type': this.#each('types', () => { this.#recursionGroup(); }); break;
       case 'import': this.#each('imports', () => { this.#import(); }); break;
       case 'function': this.#each('functions', () => { this.#funcs.push(r.u32()); }); break;
-      case 'table': this.#each('tables', () => { this.#tables.push({ type: this.#tableType(), init: undefined }); }); break;
+      case 'table': this.#each('tables', () => { this.#tables.push(this.#table()); }); break;
       case 'memory': this.#each('memories', () => { this.#memories.push(this.#memoryType()); }); break;
+      case 'tag': this.#each('tags', () => { this.#tags.push(this.#tag()); }); break;
       case 'global': this.#each('globals', () => {
         const type = this.#globalType();
         this.#globals.push({ type, init: this.#expr() });
@@ -113,7 +119,7 @@ class Decoder {
       case 'export': this.#each('exports', () => {
         const item = r.name();
         const at = r.pos;
-        const kind = EXTERN_KINDS[r.u8()];
+        const kind = this.#externKind();
         if (!kind) throw r.fail('malformed export kind', at);
         this.#exports.push({ name: item, kind, index: r.u32() });
       }); break;
@@ -132,12 +138,51 @@ class Decoder {
 
   // ---- types ----------------------------------------------------------------------------------------------------
 
-  #funcType(): FuncType {
+  #recursionGroup(): void {
+    const r = this.#r;
+    const group = this.#defs.length;
+    if (r.pos < r.end && this.bytes[r.pos] === 0x4e && r.features.has('gc')) {
+      r.u8();
+      const n = r.count('types');
+      for (let i = 0; i < n; i++) this.#subType(group, n);
+    } else {
+      this.#subType(group, 1);
+    }
+  }
+
+  #subType(group: number, groupSize: number): void {
     const r = this.#r;
     const at = r.pos;
-    const form = r.u8();
-    if (form !== 0x60) throw r.fail(form < 0x80 ? 'malformed definition type' : 'integer representation too long', at, hex(form));
-    return { params: this.#valTypes('parameters'), results: this.#valTypes('results') };
+    let form = r.u8();
+    let final = true;
+    const supers: number[] = [];
+    const gc = r.features.has('gc');
+    if (gc && (form === 0x50 || form === 0x4f)) {
+      final = form === 0x4f;
+      for (let n = r.count('super types'); n > 0; n--) supers.push(r.u32());
+      form = r.u8();
+    }
+    let func = NO_FUNC;
+    let fields: FieldType[] = [];
+    if (form === 0x60) func = { params: this.#valTypes('parameters'), results: this.#valTypes('results') };
+    else if (gc && form === 0x5f) fields = this.#fields();
+    else if (gc && form === 0x5e) fields = [this.#field()];
+    else throw r.fail(form < 0x80 ? 'malformed definition type' : 'integer representation too long', at, hex(form));
+    this.#types.push(func);
+    this.#defs.push({ form: form === 0x60 ? 'func' : form === 0x5f ? 'struct' : 'array', func, fields, final, supers, group, groupSize });
+  }
+
+  #fields(): FieldType[] {
+    const fields: FieldType[] = [];
+    for (let n = this.#r.count('fields'); n > 0; n--) fields.push(this.#field());
+    return fields;
+  }
+
+  #field(): FieldType {
+    const r = this.#r;
+    const code = r.pos < r.end ? this.bytes[r.pos] : 0;
+    const type = code === I8 || code === I16 ? r.u8() : r.valType();
+    return { type, mutable: this.#mutable() };
   }
 
   #valTypes(what: string): ValType[] {
@@ -146,31 +191,49 @@ class Decoder {
     return types;
   }
 
-  #limits(): { min: number; max: number | undefined } {
+  /** Bits of the flags: 0 with a maximum, 1 shared, 2 of 64-bit addresses. */
+  #limits(): { limits: LimitsType; is64: boolean } {
     const r = this.#r;
     const at = r.pos;
     const flags = r.u8();
-    if (flags > 1) throw r.fail('malformed limits flags', at, hex(flags));
+    if (flags > 1 && !(r.features.has('memory64') && (flags === 4 || flags === 5))) throw r.fail('malformed limits flags', at, hex(flags));
     const min = r.u64();
-    return { min, max: flags === 1 ? r.u64() : undefined };
+    return { limits: { min, max: (flags & 1) === 1 ? r.u64() : undefined }, is64: (flags & 4) !== 0 };
   }
 
   #tableType(): TableType {
     const elem = this.#r.refType();
-    return { elem, limits: this.#limits() };
+    const { limits, is64 } = this.#limits();
+    return is64 ? { elem, limits, is64 } : { elem, limits };
   }
 
   #memoryType(): MemoryType {
-    return { limits: this.#limits(), shared: false };
+    const { limits, is64 } = this.#limits();
+    return is64 ? { limits, shared: false, is64 } : { limits, shared: false };
   }
 
   #globalType(): GlobalType {
-    const r = this.#r;
-    const type = r.valType();
-    const at = r.pos;
-    const mutable = r.u8();
-    if (mutable > 1) throw r.fail('malformed mutability', at, hex(mutable));
-    return { type, mutable: mutable === 1 };
+    const type = this.#r.valType();
+    return { type, mutable: this.#mutable() };
+  }
+
+  #mutable(): boolean {
+    const at = this.#r.pos;
+    const mutable = this.#r.u8();
+    if (mutable > 1) throw this.#r.fail('malformed mutability', at, hex(mutable));
+    return mutable === 1;
+  }
+
+  #tag(): number {
+    const at = this.#r.pos;
+    const attribute = this.#r.u8();
+    if (attribute !== 0) throw this.#r.fail('malformed tag attribute', at, hex(attribute));
+    return this.#r.u32();
+  }
+
+  #externKind(): (typeof EXTERN_KINDS)[number] | undefined {
+    const kind = EXTERN_KINDS[this.#r.u8()];
+    return kind === 'tag' && !this.#r.features.has('exceptions') ? undefined : kind;
   }
 
   // ---- items ----------------------------------------------------------------------------------------------------
@@ -180,7 +243,7 @@ class Decoder {
     const module = r.name();
     const name = r.name();
     const at = r.pos;
-    const kind = EXTERN_KINDS[r.u8()];
+    const kind = this.#externKind();
     switch (kind) {
       case 'func': {
         const type = r.u32();
@@ -206,9 +269,26 @@ class Decoder {
         this.#globals.push({ type, init: undefined });
         break;
       }
+      case 'tag': {
+        const type = this.#tag();
+        this.#imports.push({ module, name, desc: { kind, type } });
+        this.#tags.push(type);
+        break;
+      }
       default: throw r.fail('malformed import kind', at);
     }
     this.#imported[kind]++;
+  }
+
+  /** A table; 0x40 0x00 announces one with an initial value. */
+  #table(): TableDef {
+    const r = this.#r;
+    if (!(r.pos < r.end && this.bytes[r.pos] === 0x40 && r.features.has('function-references'))) return { type: this.#tableType(), init: undefined };
+    r.u8();
+    const at = r.pos;
+    if (r.u8() !== 0) throw r.fail('malformed table', at);
+    const type = this.#tableType();
+    return { type, init: this.#expr() };
   }
 
   /** Bits of the flags: 0 not active, 1 declarative where not active, else with a table index, 2 expressions. */
@@ -221,7 +301,7 @@ class Decoder {
     const mode: Elem['mode'] = (flags & 1) === 0
       ? { kind: 'active', table: (flags & 2) === 0 ? 0 : r.u32(), offset: this.#expr() }
       : { kind: (flags & 2) === 0 ? 'passive' : 'declarative' };
-    let type = FUNCREF;
+    let type = exprs || !r.features.has('function-references') ? FUNCREF : FUNCREF | NON_NULL;
     if ((flags & 3) !== 0) {
       const kindAt = r.pos;
       if (exprs) type = r.refType();
@@ -282,12 +362,12 @@ class Decoder {
       if (r.pos >= r.end) throw this.#noEnd();
       r.next();
       const { op } = r;
-      if (op >= 0x06 && op < 0xfc08) {
-        if (op === 0x0b && --depth < 0) return;
-        continue;
-      }
+      if (op >= 0x20 && op < 0xfb09) continue;
       switch (op) {
-        case 0x02: case 0x03: case 0x04:
+        case 0x0b:
+          if (--depth < 0) return;
+          break;
+        case 0x02: case 0x03: case 0x04: case 0x1f:
           if (depth === open.length) {
             open = new Uint8Array(2 * depth);
             open.set(this.#open);
@@ -299,8 +379,11 @@ class Decoder {
           if (depth === 0 || open[depth - 1] !== 1) throw r.fail('END opcode expected', r.offset, 'an else without an if');
           open[depth - 1] = 0;
           break;
-        case 0xfc08: case 0xfc09:
-          if (this.#dataUse < 0) this.#dataUse = r.offset;
+        case 0xfc08: case 0xfc09: case 0xfb09: case 0xfb12:
+          if (this.#dataUse < 0) {
+            this.#dataUse = r.offset;
+            this.#dataOp = op;
+          }
           break;
       }
     }
@@ -324,7 +407,7 @@ class Decoder {
       throw fail('data count and data section have inconsistent lengths', `${this.#dataCount} announced, ${this.#datas.length} segments`);
     }
     if (this.#dataCount === undefined && this.#dataUse >= 0) {
-      throw fail('data count section required', 'memory.init or data.drop without it', this.#dataUse);
+      throw fail('data count section required', `${mnemonicOf(this.#dataOp)} without it`, this.#dataUse);
     }
   }
 
@@ -334,7 +417,7 @@ class Decoder {
     let names: Names | undefined;
     return {
       bytes,
-      types: this.#types, imports: this.#imports, funcs: this.#funcs, tables: this.#tables, memories: this.#memories,
+      types: this.#types, defs: this.#defs, tags: this.#tags, imports: this.#imports, funcs: this.#funcs, tables: this.#tables, memories: this.#memories,
       globals: this.#globals, exports: this.#exports, start: this.#start, elems: this.#elems, datas: this.#datas,
       dataCount: this.#dataCount, codes: this.#codes, imported: this.#imported, customs,
       get names(): Names {

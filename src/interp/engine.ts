@@ -32,7 +32,8 @@ export type ExternType =
   | { readonly kind: 'func'; readonly type: FuncType }
   | { readonly kind: 'table'; readonly type: TableType }
   | { readonly kind: 'memory'; readonly type: MemoryType }
-  | { readonly kind: 'global'; readonly type: GlobalType };
+  | { readonly kind: 'global'; readonly type: GlobalType }
+  | { readonly kind: 'tag'; readonly type: FuncType };
 
 export type Extern = HostFunc | Func | Memory | Table | Global;
 

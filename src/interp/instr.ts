@@ -5,6 +5,7 @@
 import { hex } from '../errors.js';
 import { ROWS, ROWS_OF_PREFIX, ROW_OF_BYTE, mnemonicOf, type Immediates } from './opcodes.js';
 import { WasmReader } from './reader.js';
+import { NON_NULL } from './types.js';
 
 /**
  * `const instr = new InstrReader(module.bytes, code.start, code.end); while (instr.pos < instr.end) { instr.next(); … }`
@@ -29,6 +30,14 @@ import { WasmReader } from './reader.js';
  *   f64             low half       high half      –             –      bits as signed 32-bit numbers
  *   heap            RefType        –              –             –      the nullable reference type, as in types.ts
  *   types           how many       first of them  –             –
+ *   type field      type           second index   –             –      likewise type u32, type data, type elem, type type
+ *   v128, lanes     lowest 32      …              …             highest  bits as signed 32-bit numbers; a lane index a byte
+ *                   bits
+ *   lane            index          –              –             –      memargN lane: the lane in d
+ *   block catches   as block       as block       clauses       –      clause i is catches[3 i …]: 0 catch, 1 catch_ref,
+ *                                                                      2 catch_all, 3 catch_all_ref; tag or -1; label
+ *   cast label      label          RefType of     RefType       –      br_on_cast and br_on_cast_fail
+ *   heap heap                      the operand    tested for
  */
 export class InstrReader extends WasmReader {
   /** the code of opcodes.ts: 0x6a, 0xfc0a */
@@ -43,6 +52,8 @@ export class InstrReader extends WasmReader {
   d = 0;
   /** the targets of the last br_table; reused by the next one */
   labels = new Int32Array(16);
+  /** the clauses of the last try_table, three numbers each; reused by the next one */
+  catches = new Int32Array(12);
 
   override endReason = 'unexpected end of section or function';
 
@@ -75,6 +86,27 @@ export class InstrReader extends WasmReader {
       case 12: this.a = this.#memoryIndex(); this.b = this.#memoryIndex(); return;
       case 13: this.a = this.heapType(); return;
       case 14: this.#types(); return;
+      case 15: this.a = this.bits32(); this.b = this.bits32(); this.c = this.bits32(); this.d = this.bits32(); return;
+      case 16: this.a = this.u8(); return;
+      case 17: {
+        const flags = this.u32();
+        if (flags >= 0x40) this.#memory(flags, offset);
+        else this.b = 0;
+        this.c = flags & 0x3f;
+        this.a = this.u64();
+        this.d = this.u8();
+        return;
+      }
+      case 18: this.#blockType(); this.#catches(); return;
+      case 19: {
+        const at = this.pos;
+        const flags = this.u8();
+        if (flags > 3) throw this.fail('malformed br_on_cast flags', at, hex(flags));
+        this.a = this.u32();
+        this.b = this.heapType() + (flags & 1 ? 0 : NON_NULL);
+        this.c = this.heapType() + (flags & 2 ? 0 : NON_NULL);
+        return;
+      }
     }
   }
 
@@ -129,6 +161,20 @@ export class InstrReader extends WasmReader {
     for (let i = 0; i <= n; i++) labels[i] = Math.min(this.u32(), 0x7fffffff);
   }
 
+  #catches(): void {
+    const n = this.c = this.count('catch clauses');
+    if (3 * n > this.catches.length) this.catches = new Int32Array(6 * n);
+    const { catches } = this;
+    for (let i = 0; i < 3 * n; i += 3) {
+      const at = this.pos;
+      const kind = this.u8();
+      if (kind > 3) throw this.fail('malformed catch clause', at, hex(kind));
+      catches[i] = kind;
+      catches[i + 1] = kind < 2 ? Math.min(this.u32(), 0x7fffffff) : -1;
+      catches[i + 2] = Math.min(this.u32(), 0x7fffffff);
+    }
+  }
+
   #types(): void {
     const n = this.a = this.count('types');
     this.b = 0;
@@ -146,5 +192,8 @@ const KIND: { readonly [I in Immediates]: number } = {
   i32: 3, block: 4,
   'type table': 5, 'elem table': 5, 'table table': 5,
   i64: 6, f32: 7, f64: 8, labels: 9, memory: 10, 'data memory': 11, 'memory memory': 12, heap: 13, types: 14,
+  tag: 1, type: 1, 'type field': 5, 'type u32': 5, 'type data': 5, 'type elem': 5, 'type type': 5,
+  memarg16: 2, v128: 15, lanes: 15, lane: 16, 'memarg1 lane': 17, 'memarg2 lane': 17, 'memarg4 lane': 17, 'memarg8 lane': 17,
+  'block catches': 18, 'cast label heap heap': 19,
 };
 const KIND_OF_ROW = Uint8Array.from(ROWS, ([, , immediates]) => KIND[immediates]);

@@ -2,13 +2,16 @@
  * A decoded module as plain data, in the terms of the specification's chapter 2 (Structure). decode.ts makes it,
  * validate.ts judges it, the tiers run it. Function bodies stay byte ranges until a tier wants them. Only types here.
  */
-import type { FuncType, GlobalType, MemoryType, RefType, TableType, ValType } from './types.js';
-export type { FuncType, GlobalType, LimitsType, MemoryType, RefType, TableType, ValType } from './types.js';
+import type { FuncType, GlobalType, MemoryType, RefType, TableType, TypeDef, ValType } from './types.js';
+export type { FieldType, FuncType, GlobalType, LimitsType, MemoryType, RefType, TableType, TypeDef, ValType } from './types.js';
 
 export interface Module {
   /** the whole module; not copied */
   readonly bytes: Uint8Array;
+  /** the function type of each type; an empty one where `defs` says it is a struct or an array */
   readonly types: readonly FuncType[];
+  /** the whole of each type */
+  readonly defs: readonly TypeDef[];
   readonly imports: readonly Import[];
   /** type index of every function, imports first */
   readonly funcs: readonly number[];
@@ -16,6 +19,8 @@ export interface Module {
   readonly tables: readonly TableDef[];
   readonly memories: readonly MemoryType[];
   readonly globals: readonly GlobalDef[];
+  /** type index of every tag, imports first */
+  readonly tags: readonly number[];
   readonly exports: readonly Export[];
   readonly start: number | undefined;
   readonly elems: readonly Elem[];
@@ -24,7 +29,7 @@ export interface Module {
   /** body of function `importedFuncs + i` */
   readonly codes: readonly Code[];
   /** how many of each index space are imports */
-  readonly imported: { readonly func: number; readonly table: number; readonly memory: number; readonly global: number };
+  readonly imported: { readonly func: number; readonly table: number; readonly memory: number; readonly global: number; readonly tag: number };
   readonly customs: readonly { readonly name: string; readonly start: number; readonly end: number }[];
   /** from the name section, read when first asked for; broken name sections give no names, never an error */
   readonly names: Names;
@@ -35,9 +40,9 @@ export interface Names { readonly module: string | undefined; func(index: number
 export interface Import {
   readonly module: string;
   readonly name: string;
-  readonly desc: { readonly kind: 'func'; readonly type: number } | { readonly kind: 'table'; readonly type: TableType } | { readonly kind: 'memory'; readonly type: MemoryType } | { readonly kind: 'global'; readonly type: GlobalType };
+  readonly desc: { readonly kind: 'func'; readonly type: number } | { readonly kind: 'table'; readonly type: TableType } | { readonly kind: 'memory'; readonly type: MemoryType } | { readonly kind: 'global'; readonly type: GlobalType } | { readonly kind: 'tag'; readonly type: number };
 }
-export interface Export { readonly name: string; readonly kind: 'func' | 'table' | 'memory' | 'global'; readonly index: number }
+export interface Export { readonly name: string; readonly kind: 'func' | 'table' | 'memory' | 'global' | 'tag'; readonly index: number }
 
 /** A constant expression: a byte range of the module, `end` after its 0x0b. */
 export interface Expr { readonly start: number; readonly end: number }

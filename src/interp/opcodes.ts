@@ -3,6 +3,7 @@
  * these rows or checked against them. Says nothing about what an instruction does. WebAssembly specification, chapter 5.4
  * (Binary Format, Instructions) and the index of instructions in its appendix.
  */
+import { VECTOR_ROWS } from './opcodes-vector.js';
 
 /** What an instruction belongs to: the proposal that brought it, under the name tools use for it. */
 export type Feature =
@@ -15,11 +16,13 @@ export type Feature =
  *   block    a block type            labels   the targets of br_table        types    the types of select
  *   memargN  alignment and offset of an access of N bytes                    heap     a heap type
  *   u32      a count                 lane     a lane index                   lanes    sixteen lane indices
- *   catches  the clauses of try_table                                       cast     two nullability flags
+ *   catches  the clauses of try_table                                       cast     nullability of the heap types
  */
 export type Immediates =
   | '' | 'block' | 'label' | 'labels' | 'func' | 'type table' | 'local' | 'global' | 'table' | 'types' | 'memory' | 'i32' | 'i64' | 'f32' | 'f64'
-  | 'memarg1' | 'memarg2' | 'memarg4' | 'memarg8' | 'heap' | 'data memory' | 'data' | 'memory memory' | 'elem table' | 'elem' | 'table table';
+  | 'memarg1' | 'memarg2' | 'memarg4' | 'memarg8' | 'memarg16' | 'memarg1 lane' | 'memarg2 lane' | 'memarg4 lane' | 'memarg8 lane'
+  | 'heap' | 'data memory' | 'data' | 'memory memory' | 'elem table' | 'elem' | 'table table' | 'v128' | 'lane' | 'lanes'
+  | 'tag' | 'block catches' | 'type' | 'type field' | 'type u32' | 'type data' | 'type elem' | 'type type' | 'cast label heap heap';
 
 /**
  * `params:results`, deepest operand first: i = i32, l = i64, f = f32, d = f64, v = v128, a = the address type of the memory
@@ -34,13 +37,15 @@ type Row = readonly [code: number, mnemonic: string, immediates: Immediates, sig
  * The code is the opcode byte, or prefix byte and sub-opcode put together: 0xfc0a is 0xfc 0x0a (the sub-opcode is LEB128 in
  * the binary, so 0xfc 0x8a 0x00 is the same instruction). A sub-opcode from 0x100 on has three digits: 0xfd100.
  */
-export const ROWS = [
+const CORE_ROWS = [
   [0x00, 'unreachable', '', '', 'mvp'],
   [0x01, 'nop', '', ':', 'mvp'],
   [0x02, 'block', 'block', '', 'mvp'],
   [0x03, 'loop', 'block', '', 'mvp'],
   [0x04, 'if', 'block', '', 'mvp'],
   [0x05, 'else', '', '', 'mvp'],
+  [0x08, 'throw', 'tag', '', 'exceptions'],
+  [0x0a, 'throw_ref', '', '', 'exceptions'],
   [0x0b, 'end', '', '', 'mvp'],
   [0x0c, 'br', 'label', '', 'mvp'],
   [0x0d, 'br_if', 'label', '', 'mvp'],
@@ -48,9 +53,14 @@ export const ROWS = [
   [0x0f, 'return', '', '', 'mvp'],
   [0x10, 'call', 'func', '', 'mvp'],
   [0x11, 'call_indirect', 'type table', '', 'mvp'],
+  [0x12, 'return_call', 'func', '', 'tail-call'],
+  [0x13, 'return_call_indirect', 'type table', '', 'tail-call'],
+  [0x14, 'call_ref', 'type', '', 'function-references'],
+  [0x15, 'return_call_ref', 'type', '', 'function-references'],
   [0x1a, 'drop', '', '', 'mvp'],
   [0x1b, 'select', '', '', 'mvp'],
   [0x1c, 'select_t', 'types', '', 'reference-types'],
+  [0x1f, 'try_table', 'block catches', '', 'exceptions'],
   [0x20, 'local.get', 'local', '', 'mvp'],
   [0x21, 'local.set', 'local', '', 'mvp'],
   [0x22, 'local.tee', 'local', '', 'mvp'],
@@ -218,6 +228,41 @@ export const ROWS = [
   [0xd0, 'ref.null', 'heap', '', 'reference-types'],
   [0xd1, 'ref.is_null', '', '', 'reference-types'],
   [0xd2, 'ref.func', 'func', '', 'reference-types'],
+  [0xd3, 'ref.eq', '', '', 'gc'],
+  [0xd4, 'ref.as_non_null', '', '', 'function-references'],
+  [0xd5, 'br_on_null', 'label', '', 'function-references'],
+  [0xd6, 'br_on_non_null', 'label', '', 'function-references'],
+  [0xfb00, 'struct.new', 'type', '', 'gc'],
+  [0xfb01, 'struct.new_default', 'type', '', 'gc'],
+  [0xfb02, 'struct.get', 'type field', '', 'gc'],
+  [0xfb03, 'struct.get_s', 'type field', '', 'gc'],
+  [0xfb04, 'struct.get_u', 'type field', '', 'gc'],
+  [0xfb05, 'struct.set', 'type field', '', 'gc'],
+  [0xfb06, 'array.new', 'type', '', 'gc'],
+  [0xfb07, 'array.new_default', 'type', '', 'gc'],
+  [0xfb08, 'array.new_fixed', 'type u32', '', 'gc'],
+  [0xfb09, 'array.new_data', 'type data', '', 'gc'],
+  [0xfb0a, 'array.new_elem', 'type elem', '', 'gc'],
+  [0xfb0b, 'array.get', 'type', '', 'gc'],
+  [0xfb0c, 'array.get_s', 'type', '', 'gc'],
+  [0xfb0d, 'array.get_u', 'type', '', 'gc'],
+  [0xfb0e, 'array.set', 'type', '', 'gc'],
+  [0xfb0f, 'array.len', '', '', 'gc'],
+  [0xfb10, 'array.fill', 'type', '', 'gc'],
+  [0xfb11, 'array.copy', 'type type', '', 'gc'],
+  [0xfb12, 'array.init_data', 'type data', '', 'gc'],
+  [0xfb13, 'array.init_elem', 'type elem', '', 'gc'],
+  [0xfb14, 'ref.test', 'heap', '', 'gc'],
+  [0xfb15, 'ref.test_null', 'heap', '', 'gc'],
+  [0xfb16, 'ref.cast', 'heap', '', 'gc'],
+  [0xfb17, 'ref.cast_null', 'heap', '', 'gc'],
+  [0xfb18, 'br_on_cast', 'cast label heap heap', '', 'gc'],
+  [0xfb19, 'br_on_cast_fail', 'cast label heap heap', '', 'gc'],
+  [0xfb1a, 'any.convert_extern', '', '', 'gc'],
+  [0xfb1b, 'extern.convert_any', '', '', 'gc'],
+  [0xfb1c, 'ref.i31', '', '', 'gc'],
+  [0xfb1d, 'i31.get_s', '', '', 'gc'],
+  [0xfb1e, 'i31.get_u', '', '', 'gc'],
   [0xfc00, 'i32.trunc_sat_f32_s', '', 'f:i', 'sat-float-to-int'],
   [0xfc01, 'i32.trunc_sat_f32_u', '', 'f:i', 'sat-float-to-int'],
   [0xfc02, 'i32.trunc_sat_f64_s', '', 'd:i', 'sat-float-to-int'],
@@ -238,12 +283,17 @@ export const ROWS = [
   [0xfc11, 'table.fill', 'table', '', 'reference-types'],
 ] as const satisfies readonly Row[];
 
+/** All instructions, in order of their codes. */
+export const ROWS = [...CORE_ROWS, ...VECTOR_ROWS] as const satisfies readonly Row[];
+
 type Rows = (typeof ROWS)[number];
 
-/** The spelling of the specification; `select_t` is `select` with a type, which is another opcode. */
+/** The spelling of the specification, but for three that share theirs with another opcode: see SPELLING. */
 export type Mnemonic = Rows[1];
-/** Instructions with neither immediates nor a rule of their own: operands in, results out. */
-export type Simple = Extract<Rows, readonly [number, string, '', `${string}:${string}`, Feature]>[1];
+/** Scalar instructions with neither immediates nor a rule of their own: operands in, results out. */
+export type Simple = Extract<(typeof CORE_ROWS)[number], readonly [number, string, '', `${string}:${string}`, Feature]>[1];
+/** Likewise, of vectors. */
+export type SimpleVector = Extract<(typeof VECTOR_ROWS)[number], readonly [number, string, '', `${string}:${string}`, Feature]>[1];
 
 /** mnemonic -> code: `OP['i32.add']` is 0x6a. Not for hot `switch` labels, which have to be literals. */
 export const OP = Object.fromEntries(ROWS.map((row) => [row[1], row[0]])) as { readonly [R in Rows as R[1]]: R[0] };
@@ -251,6 +301,11 @@ export const OP = Object.fromEntries(ROWS.map((row) => [row[1], row[0]])) as { r
 /** WebAssembly 2.0 without the vector instructions. */
 export const FEATURES_2_0: ReadonlySet<Feature> = new Set<Feature>([
   'mvp', 'sign-extension', 'sat-float-to-int', 'multi-value', 'bulk-memory', 'reference-types', 'mutable-global',
+]);
+
+/** WebAssembly 3.0. */
+export const FEATURES_3_0: ReadonlySet<Feature> = new Set<Feature>([
+  ...FEATURES_2_0, 'simd', 'relaxed-simd', 'extended-const', 'tail-call', 'multi-memory', 'memory64', 'function-references', 'exceptions', 'gc',
 ]);
 
 /** Sub-opcodes of one prefix are looked up in a table of this many entries. */
@@ -268,10 +323,13 @@ export function rowOf(code: number): Row | undefined {
   return row === undefined ? undefined : ROWS[row];
 }
 
-/** `i32.add`, or the bytes where no instruction has that code: `0x27`. `select_t` reads `select`, as in the text format. */
+/** Mnemonics that the text format writes like another one, and tells apart by the immediates. */
+const SPELLING: { readonly [M in Mnemonic]?: string } = { select_t: 'select', 'ref.test_null': 'ref.test', 'ref.cast_null': 'ref.cast' };
+
+/** `i32.add`, as in the text format, or the bytes where no instruction has that code: `0x27`. */
 export function mnemonicOf(code: number): string {
-  const name = rowOf(code)?.[1];
-  return name === undefined ? `0x${code.toString(16)}` : name === 'select_t' ? 'select' : name;
+  const name = rowOf(code)?.[1] as Mnemonic | undefined;
+  return name === undefined ? `0x${code.toString(16)}` : SPELLING[name] ?? name;
 }
 
 const enabled = new WeakMap<ReadonlySet<Feature>, Uint8Array>();

@@ -4,7 +4,10 @@
  */
 import { MalformedError, hex } from '../errors.js';
 import { FEATURES_2_0, enabledRows, type Feature } from './opcodes.js';
-import { EXTERNREF, F64, FUNCREF, I32, V128, type RefType, type ValType } from './types.js';
+import {
+  ANYREF, ARRAYREF, CONCRETE, EQREF, EXNREF, EXTERNREF, F64, FUNCREF, I31REF, I32, NON_NULL, NULLEXNREF, NULLEXTERNREF, NULLFUNCREF, NULLREF,
+  STRUCTREF, V128, refTo, type RefType, type ValType,
+} from './types.js';
 
 export class WasmReader {
   /** position of the next byte, from the module's start */
@@ -236,16 +239,25 @@ export class WasmReader {
   }
 
   #refType(byte: number, at: number, reason: string): RefType {
-    if (byte === FUNCREF) return byte;
-    if (byte === EXTERNREF) return this.need('reference-types', byte, at, reason);
+    if (byte === 0x63 || byte === 0x64) {
+      this.need('function-references', byte, at, reason);
+      return this.heapType() + (byte === 0x63 ? 0 : NON_NULL);
+    }
+    const feature = HEAP_TYPES.get(byte);
+    if (feature) return this.need(feature, byte, at, reason);
     throw this.fail(reason, at, hex(byte));
   }
 
-  /** The type of `ref.null`: nullable reference to the heap type read. */
+  /** The nullable reference to the heap type read. */
   heapType(): RefType {
     const at = this.pos;
     const code = this.s33();
-    if (code === FUNCREF - 0x80 || code === EXTERNREF - 0x80) return code + 0x80;
+    if (code >= 0) {
+      this.need('function-references', CONCRETE, at, 'malformed heap type');
+      return refTo(code, true);
+    }
+    const feature = HEAP_TYPES.get(code + 0x80);
+    if (feature) return this.need(feature, code + 0x80, at, 'malformed heap type');
     throw this.fail('malformed heap type', at, String(code));
   }
 
@@ -254,6 +266,12 @@ export class WasmReader {
     throw this.fail(reason, at, `${hex(type)} needs the feature ${feature}`);
   }
 }
+
+/** code of an abstract heap type -> what it belongs to */
+const HEAP_TYPES: ReadonlyMap<number, Feature> = new Map<number, Feature>([
+  [FUNCREF, 'mvp'], [EXTERNREF, 'reference-types'], [EXNREF, 'exceptions'], [NULLEXNREF, 'exceptions'],
+  ...[ANYREF, EQREF, I31REF, STRUCTREF, ARRAYREF, NULLREF, NULLFUNCREF, NULLEXTERNREF].map((type) => [type, 'gc'] as const),
+]);
 
 /** Strict UTF-8, or undefined. Short names are read by hand: TextDecoder costs more than they do. */
 export function utf8(bytes: Uint8Array, start: number, end: number): string | undefined {

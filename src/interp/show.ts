@@ -1,19 +1,11 @@
 /** Types as people write them: `func (i32, i64) -> i32`, `memory 1..4 pages`. For messages and listings. */
 import type { ExternType } from './engine.js';
 import type { Import, Module } from './module.js';
-import { EXTERNREF, F32, F64, FUNCREF, I32, I64, V128, type FuncType, type LimitsType } from './types.js';
-
-const NAMES: ReadonlyMap<number, string> = new Map([
-  [I32, 'i32'], [I64, 'i64'], [F32, 'f32'], [F64, 'f64'], [V128, 'v128'], [FUNCREF, 'funcref'], [EXTERNREF, 'externref'],
-]);
-
-export function showValType(type: number): string {
-  return NAMES.get(type) ?? `type 0x${type.toString(16)}`;
-}
+import { typeName, type FuncType, type LimitsType } from './types.js';
 
 /** `(i32, i64) -> i32`; no arrow where there is no result. */
 export function showFuncType({ params, results }: FuncType): string {
-  const list = (types: readonly number[]) => types.map(showValType).join(', ');
+  const list = (types: readonly number[]) => types.map(typeName).join(', ');
   return `(${list(params)})${results.length === 0 ? '' : ` -> ${results.length === 1 ? list(results) : `(${list(results)})`}`}`;
 }
 
@@ -27,12 +19,13 @@ export function showExternType(type: ExternType): string {
   switch (type.kind) {
     case 'func': return `func ${showFuncType(type.type)}`;
     case 'memory': return `memory ${showLimits(type.type.limits, 'page')}${type.type.shared ? ' shared' : ''}`;
-    case 'table': return `table ${showValType(type.type.elem)} ${showLimits(type.type.limits, 'element')}`;
-    case 'global': return `global ${type.type.mutable ? 'mut ' : ''}${showValType(type.type.type)}`;
+    case 'table': return `table ${typeName(type.type.elem)} ${showLimits(type.type.limits, 'element')}`;
+    case 'tag': return `tag ${showFuncType(type.type)}`;
+    case 'global': return `global ${type.type.mutable ? 'mut ' : ''}${typeName(type.type.type)}`;
   }
 }
 
 /** The type of an import, with a function's type looked up. */
 export function importType(module: Module, { desc }: Import): ExternType {
-  return desc.kind === 'func' ? { kind: 'func', type: module.types[desc.type] } : desc;
+  return desc.kind === 'func' || desc.kind === 'tag' ? { kind: desc.kind, type: module.types[desc.type] } : desc;
 }

@@ -93,6 +93,7 @@ function exports(module: Module): void {
   for (const { name, kind, index } of module.exports) {
     const [what, space] = ({
       func: ['function', module.funcs], table: ['table', module.tables], memory: ['memory', module.memories], global: ['global', module.globals],
+      tag: ['tag', module.tags],
     } as const)[kind];
     known(what, index, space.length);
     if (names.has(name)) throw new InvalidError('duplicate export name', {}, JSON.stringify(name));

@@ -32,7 +32,7 @@ const MALFORMED: readonly (readonly [string, Uint8Array, string])[] = [
   ['a surrogate in a name', module(section(0, [3, 0xed, 0xa0, 0x80])), 'at 0xb: malformed UTF-8 encoding'],
   ['a function without a body', module(TYPES, FUNCS), 'at 0x12: function and code section have inconsistent lengths (1 functions, 0 bodies)'],
   ['data count without data', module(section(12, 3)), 'at 0xb: data count and data section have inconsistent lengths (3 announced, 0 segments)'],
-  ['memory.init without data count', func([], [], [0xfc, 0x08, 0, 0], { memory: true }), 'at 0x1c: data count section required (memory.init or data.drop without it)'],
+  ['memory.init without data count', func([], [], [0xfc, 0x08, 0, 0], { memory: true }), 'at 0x1c: data count section required (memory.init without it)'],
   ['too many locals', func([], [], [], { locals: [[0xffffffff, I32], [1, I64]] }), 'at 0x1d: too many locals (4294967296)'],
   ['an unknown opcode', func([], [], [0x27]), 'at 0x17: illegal opcode 27'],
   ['an unknown prefixed opcode', func([], [], [0xfc, 0x7f]), 'at 0x17: illegal opcode (0xfc 0x7f)'],
@@ -75,7 +75,7 @@ suite('decode', (test) => {
       ['env', 'm', { kind: 'memory', type: { limits: { min: 3, max: undefined }, shared: false } }],
       ['env', 'g', { kind: 'global', type: { type: I32, mutable: false } }],
     ]);
-    assert.equal(m.imported, { func: 1, table: 1, memory: 1, global: 1 });
+    assert.equal(m.imported, { func: 1, table: 1, memory: 1, global: 1, tag: 0 });
     assert.equal(m.funcs, [1, 0]);
     assert.equal(m.tables.map(({ type }) => type.limits.min), [1, 5]);
     assert.is(m.memories.length, 1);
