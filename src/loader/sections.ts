@@ -196,21 +196,23 @@ export function parseSection(name: string): Section | undefined {
 }
 
 /**
- * What each family takes as target. `needs` completes "needs …" in messages; `target` says when a target is given: `required`,
- * `optional` (the section name says it, a target overrides) or `never`.
+ * What each family takes as target. `needs` completes "needs …" in messages; `target` says when one is given:
+ * - `section`: the section's argument says it, a target overrides
+ * - `optional`: there is a default
+ * - `required`, `never`
  */
-export const TARGETS: { readonly [K in AttachKind]: { readonly target: 'required' | 'optional' | 'never'; readonly needs: string } } = {
-  tracepoint:   { target: 'optional', needs: 'a tracepoint, "category:name" like "sched:sched_process_exec"' },
-  raw_tp:       { target: 'optional', needs: 'the name of a tracepoint like "sched_switch"' },
-  trace:        { target: 'optional', needs: 'no target: the section name fixes it when the program is loaded' },
-  freplace:     { target: 'optional', needs: 'the id of a loaded program and one of its functions, "id:function"; the load option `replace` names them' },
-  iter:         { target: 'optional', needs: 'the name of a map of the same object for iter/bpf_map_elem and iter/bpf_sk_storage_map, "pid:N" or "tid:N" for task iterators, a cgroup path for iter/cgroup' },
-  kprobe:       { target: 'optional', needs: 'a kernel function, "name" or "name+offset"' },
-  ksyscall:     { target: 'optional', needs: 'the name of a system call like "openat"' },
-  kprobe_multi: { target: 'optional', needs: 'a pattern of kernel functions like "vfs_*"' },
-  uprobe:       { target: 'optional', needs: 'a binary and a function or offset, "path:function+offset" like "/bin/bash:readline" or "libc.so.6:malloc"' },
-  uprobe_multi: { target: 'optional', needs: 'a binary and a pattern of functions, "path:pattern" like "libc.so.6:mem*"' },
-  usdt:         { target: 'optional', needs: 'a binary, a provider and a probe, "path:provider:name"' },
+export const TARGETS: { readonly [K in AttachKind]: { readonly target: 'section' | 'required' | 'optional' | 'never'; readonly needs: string } } = {
+  tracepoint:   { target: 'section',  needs: 'a tracepoint, "category:name" like "sched:sched_process_exec"' },
+  raw_tp:       { target: 'section',  needs: 'the name of a tracepoint like "sched_switch"' },
+  trace:        { target: 'section',  needs: 'no target: the section name fixes it when the program is loaded' },
+  freplace:     { target: 'section',  needs: 'the id of a loaded program and one of its functions, "id:function"; the load option `replace` names them' },
+  iter:         { target: 'section',  needs: 'the name of a map of the same object for iter/bpf_map_elem and iter/bpf_sk_storage_map, "pid:N" or "tid:N" for task iterators, a cgroup path for iter/cgroup' },
+  kprobe:       { target: 'section',  needs: 'a kernel function, "name" or "name+offset"' },
+  ksyscall:     { target: 'section',  needs: 'the name of a system call like "openat"' },
+  kprobe_multi: { target: 'section',  needs: 'a pattern of kernel functions like "vfs_*"' },
+  uprobe:       { target: 'section',  needs: 'a binary and a function or offset, "path:function+offset" like "/bin/bash:readline" or "libc.so.6:malloc"' },
+  uprobe_multi: { target: 'section',  needs: 'a binary and a pattern of functions, "path:pattern" like "libc.so.6:mem*"' },
+  usdt:         { target: 'section',  needs: 'a binary, a provider and a probe, "path:provider:name"' },
   perf_event:   { target: 'optional', needs: 'a software event and a frequency or period, "cpu-clock:99" (Hz) or "page-faults:/1000" (every 1000th)' },
   socket:       { target: 'optional', needs: 'an interface name; without one the socket sees every interface' },
   reuseport:    { target: 'required', needs: 'a listening socket with SO_REUSEPORT, which only the program that owns it can hand over' },

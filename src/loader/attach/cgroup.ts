@@ -8,7 +8,7 @@ import { SyscallError, UnsupportedError } from '../../errors.js';
 import { linkCreate, progAttach, progDetach } from '../../kernel/bpf.js';
 import { Errno } from '../../kernel/errno.js';
 import { AttachType } from '../../uapi.js';
-import { didYouMean } from '../names.js';
+import { didYouMean } from '../../kernel/near.js';
 import { DescriptorLink, failAttach, needsTarget, type AttachRequest, type Link } from './link.js';
 
 /** several programs on one cgroup */

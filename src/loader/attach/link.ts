@@ -13,7 +13,7 @@ export interface Link {
   /** true after close, and after the object closed it */
   readonly closed: boolean;
   /** Iterators only: runs the program over everything and gives its text. */
-  read?(): string;
+  readonly read?: () => string;
   /** Detaches and closes every descriptor; more than once is harmless. */
   close(): void;
   [Symbol.dispose](): void;
@@ -31,6 +31,8 @@ export interface AttachRequest {
   readonly target: string | undefined;
   /** maps of the same object: name -> lent descriptor */
   readonly maps: ReadonlyMap<string, { readonly fd: number; readonly type: number }>;
+  /** names of the raw tracepoints that the kernel's BTF describes, for messages */
+  rawTracepoints(): Iterable<string>;
   /** freplace: what to attach to, as it was loaded */
   readonly replaces?: { readonly description: string };
 }
@@ -42,16 +44,19 @@ export type Attacher = (request: AttachRequest) => Link;
 export class DescriptorLink implements Link {
   readonly #fds: readonly Fd[];
   readonly #undo: readonly (() => void)[];
+  readonly #after: readonly (() => void)[];
   readonly read?: () => string;
   #closed = false;
 
   /**
    * @param fds owned from here on; closed in this order
    * @param undo run before, in order; what they throw is dropped, since the attach point may be gone already
+   * @param after the same, once the descriptors are closed
    */
-  constructor(readonly description: string, fds: readonly Fd[], undo: readonly (() => void)[] = [], read?: () => string) {
+  constructor(readonly description: string, fds: readonly Fd[], undo: readonly (() => void)[] = [], read?: () => string, after: readonly (() => void)[] = []) {
     this.#fds = fds;
     this.#undo = undo;
+    this.#after = after;
     if (read) this.read = read;
   }
 
@@ -62,18 +67,23 @@ export class DescriptorLink implements Link {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    for (const step of this.#undo) {
-      try {
-        step();
-      } catch {
-        // the interface, cgroup or map went away first, and the attachment with it
-      }
-    }
+    attempt(this.#undo);
     for (const fd of this.#fds) fd.close();
+    attempt(this.#after);
   }
 
   [Symbol.dispose](): void {
     this.close();
+  }
+}
+
+function attempt(steps: readonly (() => void)[]): void {
+  for (const step of steps) {
+    try {
+      step();
+    } catch {
+      // the interface, cgroup or map went away first, and the attachment with it
+    }
   }
 }
 

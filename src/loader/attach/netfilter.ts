@@ -4,7 +4,7 @@
  */
 import { linkCreate } from '../../kernel/bpf.js';
 import { AttachType } from '../../uapi.js';
-import { didYouMean } from '../names.js';
+import { didYouMean } from '../../kernel/near.js';
 import { DescriptorLink, failAttach, needsTarget, type AttachRequest, type Link } from './link.js';
 
 /** `NFPROTO_*` */

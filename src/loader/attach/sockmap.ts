@@ -6,7 +6,7 @@ import { SyscallError } from '../../errors.js';
 import { linkCreate, progAttach, progDetach } from '../../kernel/bpf.js';
 import { Errno } from '../../kernel/errno.js';
 import { MapType, nameOf } from '../../uapi.js';
-import { didYouMean } from '../names.js';
+import { didYouMean } from '../../kernel/near.js';
 import { DescriptorLink, failAttach, needsTarget, type AttachRequest, type Link } from './link.js';
 
 /** The target is the map's name. */

@@ -6,9 +6,8 @@
 import { SyscallError } from '../../errors.js';
 import { linkCreate, rawTracepointOpen } from '../../kernel/bpf.js';
 import { Errno } from '../../kernel/errno.js';
+import { didYouMean } from '../../kernel/near.js';
 import { AttachType } from '../../uapi.js';
-import { vmlinuxBtf } from '../../kernel/vmlinux.js';
-import { didYouMean } from '../names.js';
 import { DescriptorLink, failAttach, targetOf, type AttachRequest, type Link } from './link.js';
 
 /** `raw_tp/sched_switch`; the target is the tracepoint's name, a category before it is dropped. */
@@ -18,38 +17,25 @@ export function attachRawTracepoint(request: AttachRequest): Link {
   try {
     return new DescriptorLink(description, [rawTracepointOpen({ name, progFd: request.progFd, subject: description })]);
   } catch (error) {
-    if (error instanceof SyscallError && error.errno === Errno.ENOENT) throw failAttach(request, `no raw tracepoint "${name}"`, didYouMean(name, rawTracepointNames()), error);
+    if (error instanceof SyscallError && error.errno === Errno.ENOENT) throw failAttach(request, `no raw tracepoint "${name}"`, didYouMean(name, request.rawTracepoints()), error);
     throw error;
-  }
-}
-
-const TYPEDEF = 'btf_trace_';
-
-/** Names of the raw tracepoints that the kernel's BTF describes. */
-function* rawTracepointNames(): Generator<string> {
-  let btf;
-  try {
-    btf = vmlinuxBtf();
-  } catch {
-    return;
-  }
-  for (let id = 1; id < btf.length; id++) {
-    if (btf.kind(id) === 'typedef' && btf.name(id).startsWith(TYPEDEF)) yield btf.name(id).slice(TYPEDEF.length);
   }
 }
 
 /** The function or tracepoint was fixed when the program was loaded; another target than the section's is refused. */
 export function attachTrace(request: AttachRequest): Link {
-  const { section, target, progFd } = request;
+  const { section, target, progFd, attachType } = request;
   if (target !== undefined && target !== section.argument) {
     throw failAttach(request, `target "${target}" is not the section's "${section.argument}"`, 'programs of this section are bound to a function when they are loaded: change the section name');
   }
-  const description = `${section.prefix} ${section.argument}`;
-  return new DescriptorLink(description, [openTracing(request, description)]);
+  const subject = `${section.prefix} ${section.argument}`;
+  // the older command works on every kernel, and gives a link too; sessions came after it
+  const link = attachType === AttachType.TRACE_FSESSION ? linkCreate({ progFd, attachType, subject }) : rawTracepointOpen({ progFd, subject });
+  return new DescriptorLink(subject, [link]);
+}
 
-  function openTracing({ attachType }: AttachRequest, subject: string) {
-    // kernels before 5.15 attach these with the older command only, and both give a link
-    if (attachType === AttachType.TRACE_FSESSION) return linkCreate({ progFd, attachType, subject });
-    return rawTracepointOpen({ progFd, subject });
-  }
+/** The program takes the place of the function that it was loaded for. */
+export function attachFreplace(request: AttachRequest): Link {
+  const subject = `freplace ${request.section.argument}`;
+  return new DescriptorLink(subject, [rawTracepointOpen({ progFd: request.progFd, subject })]);
 }

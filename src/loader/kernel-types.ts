@@ -1,0 +1,98 @@
+/**
+ * The running kernel's types, parsed: vmlinux's BTF and that of its modules, each read on first use. Finds what attach targets
+ * and externs name. The descriptors of module BTF that are handed out are owned here and closed with this.
+ */
+import { UnsupportedError } from '../errors.js';
+import type { Fd } from '../kernel/fd.js';
+import { moduleBtf, moduleBtfFd, moduleBtfNames, vmlinuxBtf } from '../kernel/vmlinux.js';
+import { parseBtf, type Btf, type BtfKind } from '../reloc/btf.js';
+import { parseElf } from '../reloc/elf.js';
+
+/** A type of the kernel. `btfFd` is what bpf(2) takes: 0 for vmlinux, else a module's, lent. */
+export interface KernelType {
+  readonly btf: Btf;
+  readonly id: number;
+  readonly module: string | undefined;
+}
+
+let vmlinux: Btf | undefined;
+
+/** vmlinux's BTF, parsed once: it cannot change while the kernel runs. @throws UnsupportedError (UNSUPPORTED) where there is none */
+export function kernelBtf(): Btf {
+  if (vmlinux) return vmlinux;
+  const { bytes, format, path } = vmlinuxBtf();
+  if (format === 'btf') return vmlinux = parseBtf(bytes, { source: 'vmlinux' });
+  const section = parseElf(bytes, { file: path }).section('.BTF');
+  if (!section) throw new UnsupportedError('CO-RE without kernel BTF', '5.2', `${path} has no .BTF section`);
+  return vmlinux = parseBtf(section.data, { source: 'vmlinux' });
+}
+
+export class KernelTypes {
+  readonly #custom: Btf | undefined;
+  #modules: readonly { name: string; btf: Btf }[] | undefined;
+  readonly #fds = new Map<string, Fd>();
+
+  /** @param custom used for CO-RE instead of the running kernel's (LoadOptions.btf) */
+  constructor(custom?: Btf) {
+    this.#custom = custom;
+  }
+
+  /** What CO-RE relocates against. */
+  get target(): Btf {
+    return this.#custom ?? kernelBtf();
+  }
+
+  /** The modules CO-RE may look into: none with a BTF of one's own. */
+  get targetModules(): readonly Btf[] {
+    return this.#custom ? [] : this.modules.map(({ btf }) => btf);
+  }
+
+  get modules(): readonly { readonly name: string; readonly btf: Btf }[] {
+    return this.#modules ??= moduleBtfNames().map((name) => ({ name, btf: parseBtf(moduleBtf(name), { source: name, base: kernelBtf() }) }));
+  }
+
+  /**
+   * The first type with that name and one of these kinds, in vmlinux, then in the modules.
+   * @param module looks only there; `vmlinux` for the kernel proper
+   */
+  find(name: string, kinds: readonly BtfKind[], module?: string): KernelType | undefined {
+    if (module === undefined || module === 'vmlinux') {
+      const btf = kernelBtf();
+      const id = btf.find(name, ...kinds);
+      if (id !== undefined) return { btf, id, module: undefined };
+    }
+    for (const each of this.modules) {
+      if (module !== undefined && module !== each.name) continue;
+      const id = each.btf.find(name, ...kinds);
+      if (id !== undefined) return { btf: each.btf, id, module: each.name };
+    }
+    return undefined;
+  }
+
+  /** Names of the types of one kind in vmlinux that begin with a prefix, without it. For messages: looks at every type. */
+  *names(kind: BtfKind, prefix: string): Generator<string> {
+    const btf = kernelBtf();
+    for (let id = 1; id < btf.length; id++) {
+      if (btf.kind(id) !== kind) continue;
+      const name = btf.name(id);
+      if (name.startsWith(prefix)) yield name.slice(prefix.length);
+    }
+  }
+
+  /** The descriptor that bpf(2) wants for a type: 0 for vmlinux, a module's otherwise; lent. @throws UnsupportedError */
+  btfFd(type: KernelType): number {
+    if (type.module === undefined) return 0;
+    let fd = this.#fds.get(type.module);
+    if (!fd) {
+      fd = moduleBtfFd(type.module);
+      if (!fd) throw new UnsupportedError(`a descriptor for the BTF of module "${type.module}"`, '5.11');
+      this.#fds.set(type.module, fd);
+    }
+    return fd.value;
+  }
+
+  close(): void {
+    for (const fd of this.#fds.values()) fd.close();
+    this.#fds.clear();
+  }
+}

@@ -1,0 +1,138 @@
+/**
+ * Loads one program: everything BPF_PROG_LOAD wants to know besides the instructions, and what to say when the verifier
+ * refuses. Source: kernel/bpf/syscall.c and kernel/bpf/verifier.c, Linux 6.18.
+ */
+import { SyscallError, UnsupportedError, VerifierError } from '../errors.js';
+import { logText, progLoad, type LogRequest, type ProgLoad, type Records } from '../kernel/bpf.js';
+import { Errno } from '../kernel/errno.js';
+import type { Fd } from '../kernel/fd.js';
+import { feature } from '../kernel/features.js';
+import { kernelAtLeast, kernelVersionCode } from '../kernel/release.js';
+import { explainPoison, type CoreStory } from '../reloc/core.js';
+import type { ObjectSpec, ProgramSpec } from '../reloc/spec.js';
+import { ProgLoadFlag, ProgType } from '../uapi.js';
+import { absentCall } from './instructions.js';
+import type { Section } from './sections.js';
+import { tellingLines, tellingText } from './verifier-log.js';
+
+/** What a program is bound to when it is loaded. */
+export interface Binding {
+  readonly btfId: number;
+  /** of a module's BTF or of the program that is replaced, lent; 0 for vmlinux */
+  readonly fd: number;
+}
+
+export interface ProgramOptions {
+  readonly spec: ObjectSpec;
+  /** what the kernel is told; undefined: no types are given */
+  readonly btfFd: number | undefined;
+  readonly binding: Binding | undefined;
+  /** descriptors that kernel function calls refer to; index 0 is vmlinux */
+  readonly fdArray: Int32Array | undefined;
+  readonly stories: readonly CoreStory[] | undefined;
+  /** of the kernel's verifier: 0 none unless the load fails, 1, 2, 4 */
+  readonly logLevel: number;
+}
+
+const LOG_START = 64 * 1024;
+const LOG_MOST = 16 * 1024 * 1024;
+
+/** The expected attach type that goes to the kernel: left out where the kernel is too old to know the field and it is no need. */
+export function expectedAttachType(section: Section): number {
+  if (section.attachType === undefined) return 0;
+  return section.optional && !feature('expAttachType') ? 0 : section.attachType;
+}
+
+/**
+ * @param insns as the kernel takes them
+ * @returns the program, the caller's to close, and the verifier's log where one was asked for
+ * @throws VerifierError (BPF_VERIFIER) with the verifier's words, SyscallError (SYSCALL) where it has none, UnsupportedError
+ */
+export function loadProgram(program: ProgramSpec, section: Section, insns: Uint8Array, options: ProgramOptions): { fd: Fd; log: string } {
+  const { spec, btfFd, binding } = options;
+  const types = btfFd !== undefined && feature('btfFunc') && program.functions.every(({ typeId }) => typeId !== 0);
+  const request: ProgLoad = {
+    type: section.type,
+    insns,
+    license: spec.license,
+    name: feature('progName') ? program.name : undefined,
+    expectedAttachType: expectedAttachType(section),
+    flags: (section.sleepable ? ProgLoadFlag.SLEEPABLE : 0) | (section.frags ? ProgLoadFlag.XDP_HAS_FRAGS : 0),
+    // kernels before 5.0 load kprobe programs only for their own version
+    kernVersion: spec.kernelVersion || kernelVersionCode(),
+    btfFd: types ? btfFd : undefined,
+    funcInfo: types ? funcInfo(program) : undefined,
+    lineInfo: types ? lineInfo(program) : undefined,
+    attachBtfId: binding?.btfId,
+    attachFd: binding?.fd,
+    fdArray: options.fdArray,
+  };
+  let first: SyscallError | undefined;
+  if (options.logLevel === 0) {
+    try {
+      return { fd: progLoad(request), log: '' };
+    } catch (error) {
+      if (!(error instanceof SyscallError)) throw error;
+      first = error;
+    }
+  }
+  for (let size = LOG_START; ;) {
+    const log: LogRequest = { level: options.logLevel || 1, buffer: new Uint8Array(size) };
+    try {
+      return { fd: progLoad({ ...request, log }), log: logText(log) };
+    } catch (error) {
+      if (!(error instanceof SyscallError)) throw error;
+      if (error.errno === Errno.ENOSPC && size < LOG_MOST) {
+        size = Math.min(LOG_MOST, Math.max(size * 2, log.trueSize ?? 0));
+        continue;
+      }
+      throw explain(program, section, first ?? error, logText(log), options);
+    }
+  }
+}
+
+/** struct bpf_func_info: insn_off, type_id */
+function funcInfo(program: ProgramSpec): Records {
+  return { recSize: 8, bytes: words(program.functions.flatMap(({ insn, typeId }) => [insn, typeId])) };
+}
+
+/** struct bpf_line_info: insn_off, file_name_off, line_off, line_col */
+function lineInfo(program: ProgramSpec): Records {
+  return { recSize: 16, bytes: words(program.lines.flatMap(({ insn, fileNameOff, lineOff, lineCol }) => [insn, fileNameOff, lineOff, lineCol])) };
+}
+
+function words(values: readonly number[]): Uint8Array {
+  return new Uint8Array(Uint32Array.from(values).buffer);
+}
+
+function explain(program: ProgramSpec, section: Section, error: SyscallError, log: string, options: ProgramOptions): Error {
+  const { name } = program;
+  const { complaint, insn } = tellingLines(log);
+  if (complaint === '') return withoutWords(program, section, error);
+  const verdict = (telling: string, wayOut = '') => new VerifierError(name, error.errno, error.errnoName, telling, log, wayOut);
+  const poison = /invalid func unknown#/.test(complaint) && insn !== undefined ? explainPoison(options.stories, insn) : undefined;
+  if (poison !== undefined) return verdict(poison);
+  const absent = absentCall(program, complaint);
+  if (absent !== undefined) return verdict(`calls kernel function "${absent}", which this kernel lacks`, 'guard the call with bpf_ksym_exists');
+  return verdict(tellingText(log), hint(complaint, error));
+}
+
+/** Known refusals whose reason is not in the words. */
+function hint(complaint: string, error: SyscallError): string {
+  if (/cannot call GPL-restricted function/.test(complaint)) return 'declare char LICENSE[] SEC("license") = "GPL"';
+  if (/^BPF program is too large|processed \d+ insn$/.test(complaint)) return 'bound or shorten the loops';
+  return error.errno === Errno.EPERM && /lacks|CAP_/.test(error.message) ? 'run as root, or grant CAP_BPF and CAP_PERFMON' : '';
+}
+
+/** The kernel gave an errno and no log. */
+function withoutWords(program: ProgramSpec, section: Section, error: SyscallError): Error {
+  const young = !kernelAtLeast(section.since);
+  if (error.errno === Errno.EINVAL && young) return new UnsupportedError(`section "${section.prefix}" of program "${program.name}"`, section.since);
+  // EPERM without words although nothing is lacking: what the kernel withholds, it withholds by program type
+  const bound = section.type === ProgType.TRACING || section.type === ProgType.LSM;
+  if (error.errno === Errno.EPERM && bound && error.message.includes('not for want of capabilities')) {
+    return new SyscallError(error.cmd, error.errno, error.errnoName, `program "${program.name}" (section "${program.section}")`,
+      'this kernel refuses such programs even to root: lockdown, an LSM, or a kernel without CONFIG_FUNCTION_TRACER and trampolines', { cause: error });
+  }
+  return error;
+}
