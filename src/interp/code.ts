@@ -1,0 +1,118 @@
+/**
+ * The register code of one module's functions, in one growing array, with the pool of its 64-bit constants and the way back
+ * from a position to a function and a byte of the module. lower.ts fills it, function by function, when one is first called.
+ */
+import { coreOp } from './core-table.js';
+import { typeIdOf } from './func.js';
+import { lowerFunction, offsetsOf } from './lower.js';
+import type { Module } from './module.js';
+
+/** Positions that a frame returns to where its caller is not a function of the same instance. */
+export const RETURN_BASE = 0, RETURN_CROSS = 1, RETURN_HOST = 2;
+/** Every module's code begins with the three instructions that stand at those positions. */
+const MARKERS = ['return.base', 'return.cross', 'return.host'] as const;
+
+export class ModuleCode {
+  words = new Int32Array(1024);
+  /** words in use */
+  length: number = MARKERS.length;
+  /** function index -> position of its header, or 0 while it is not lowered */
+  readonly entries: Int32Array;
+  k64 = new BigInt64Array(16);
+  kf64 = new Float64Array(this.k64.buffer);
+  k32 = new Int32Array(this.k64.buffer);
+  readonly #pool = new Map<bigint, number>();
+  /** positions of the headers, ascending, and whose they are */
+  readonly #starts: number[] = [];
+  readonly #owners: number[] = [];
+  readonly #offsets = new Map<number, Int32Array>();
+
+  /** type index -> number that is equal for equal types of all modules */
+  readonly typeIds: Int32Array;
+
+  constructor(readonly module: Module) {
+    this.typeIds = Int32Array.from(module.types, typeIdOf);
+    this.entries = new Int32Array(module.funcs.length);
+    MARKERS.forEach((name, at) => this.words[at] = coreOp(name));
+  }
+
+  /** Position of a function's header; lowers it where that has not been done. @throws ExhaustedError for a frame beyond the slots */
+  entry(index: number): number {
+    return this.entries[index] || this.#lower(index);
+  }
+
+  #lower(index: number): number {
+    const entry = this.length;
+    const words = lowerFunction(this, index);
+    if (entry + words.length > this.words.length) {
+      const grown = new Int32Array(Math.max(2 * this.words.length, entry + words.length));
+      grown.set(this.words);
+      this.words = grown;
+    }
+    this.words.set(words, entry);
+    this.length = entry + words.length;
+    this.#starts.push(entry);
+    this.#owners.push(index);
+    return this.entries[index] = entry;
+  }
+
+  /** Index of a constant in the pool. */
+  constant(lo: number, hi: number): number {
+    const value = BigInt(hi) << 32n | BigInt(lo >>> 0);
+    let at = this.#pool.get(value);
+    if (at === undefined) {
+      at = this.#pool.size;
+      if (at === this.k64.length) {
+        const grown = new BigInt64Array(2 * at);
+        grown.set(this.k64);
+        this.k64 = grown;
+        this.kf64 = new Float64Array(grown.buffer);
+        this.k32 = new Int32Array(grown.buffer);
+      }
+      this.k64[at] = value;
+      this.#pool.set(value, at);
+    }
+    return at;
+  }
+
+  /** Which function a position belongs to. */
+  functionAt(pc: number): number {
+    return this.#owners[this.#startBefore(pc)];
+  }
+
+  /** Slots of the frame of the function that `pc` is in. */
+  frameSizeAt(pc: number): number {
+    return this.words[this.#starts[this.#startBefore(pc)]];
+  }
+
+  /** The byte of the module that the instruction around `pc` comes from. */
+  offsetAt(pc: number): number {
+    const at = this.#startBefore(pc);
+    const index = this.#owners[at];
+    let offsets = this.#offsets.get(index);
+    if (!offsets) this.#offsets.set(index, offsets = offsetsOf(this, index));
+    const relative = pc - this.#starts[at];
+    let found = offsets.length > 1 ? offsets[1] : 0;
+    for (let i = 0; i < offsets.length && offsets[i] <= relative; i += 2) found = offsets[i + 1];
+    return found;
+  }
+
+  #startBefore(pc: number): number {
+    let low = 0, high = this.#starts.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.#starts[middle] <= pc) low = middle + 1;
+      else high = middle;
+    }
+    return low - 1;
+  }
+}
+
+const codes = new WeakMap<Module, ModuleCode>();
+
+/** The code of a module, shared by its instances. */
+export function codeOf(module: Module): ModuleCode {
+  let code = codes.get(module);
+  if (!code) codes.set(module, code = new ModuleCode(module));
+  return code;
+}

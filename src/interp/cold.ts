@@ -1,0 +1,186 @@
+/**
+ * The register instructions that are not in the loop's switch: calls that leave the instance, bulk memory, tables, references.
+ * The machine's state is saved when one begins; it either moves `pc` on, or throws and has changed nothing of the frame.
+ * WebAssembly specification, chapter 4.4 (Instructions).
+ */
+import { Trap } from '../errors.js';
+import { COLD, CORE_OPS, coreOp } from './core-table.js';
+import { FILES } from './files.js';
+import type { WasmFunc } from './func.js';
+import type { Runner } from './run.js';
+import { copyElements, initElements, initMemory } from './segments.js';
+
+const { I32 } = FILES;
+
+type Cold = (typeof COLD)[number] | 'call_indirect';
+
+/** @returns carries out the instruction at the machine's `pc`, whose first word is `w` */
+export function makeCold(m: Runner): (w: number) => void {
+  const memory = () => m.inst.memory!;
+  const table = (word: number) => m.inst.tables[m.code[m.pc + word]];
+  /** i32 in the slot `i` after the one in the first word, unsigned */
+  const u32 = (w: number, i: number) => I32[m.fp + (w >>> 12) + i] >>> 0;
+  const call = coreOp('call');
+
+  const handlers: { readonly [K in Cold]: (w: number) => void } = {
+    'return.base': () => m.returned('base'),
+    'return.cross': () => m.returned('cross'),
+    'return.host': () => m.returned('host'),
+    'call.lazy'(w) {
+      // from now on the instruction is a call of that position; it is carried out when the loop goes on
+      const entry = m.inst.code.entry(m.code[m.pc + 1]);
+      m.enter(m.inst);
+      m.code[m.pc + 1] = entry;
+      m.code[m.pc] = call | (w >>> 12) << 12;
+    },
+    'call.import'(w) {
+      m.callAcross(m.inst.funcs[m.code[m.pc + 1]], w >>> 12, 2);
+    },
+    'call_indirect'(w) {
+      const index = I32[m.fp + m.code[m.pc + 1]] >>> 0;
+      const { elems } = table(3);
+      if (index >= elems.length) throw new Trap('undefined element', `index ${index}, the table has ${elems.length}`);
+      const func = elems[index] as WasmFunc | null;
+      if (func === null) throw new Trap('uninitialized element', `index ${index}`);
+      if (func.typeId !== m.code[m.pc + 2]) throw new Trap('indirect call type mismatch', `element ${index}${func.name === undefined ? '' : ` is "${func.name}"`}`);
+      if (func.instance === m.inst) {
+        m.inst.code.entry(func.index);
+        m.enter(m.inst);
+      } else {
+        m.callAcross(func, w >>> 12, 4);
+      }
+    },
+    unreachable() {
+      throw new Trap('unreachable');
+    },
+    'global.get.cell'(w) {
+      const global = m.inst.globals[m.code[m.pc + 1]];
+      const slot = m.fp + (w >>> 12);
+      // both ways, as only the module knows which one its type means
+      I32[slot] = global.words[global.at];
+      FILES.L32[2 * slot] = global.words[global.at];
+      FILES.L32[2 * slot + 1] = global.words[global.at + 1];
+      if (global.isReference) m.setRef(slot, global.ref);
+      m.pc += 2;
+    },
+    'global.set.cell'(w) {
+      const global = m.inst.globals[m.code[m.pc + 1]];
+      const slot = m.fp + (w >>> 12);
+      if (global.isReference) {
+        global.ref = m.getRef(slot);
+      } else if (global.isWide) {
+        global.words[global.at] = FILES.L32[2 * slot];
+        global.words[global.at + 1] = FILES.L32[2 * slot + 1];
+      } else {
+        global.words[global.at] = I32[slot];
+      }
+      m.pc += 2;
+    },
+    'memory.size'(w) {
+      I32[m.fp + (w >>> 12)] = memory().pages;
+      m.pc += 1;
+    },
+    'memory.grow'(w) {
+      I32[m.fp + (w >>> 12)] = memory().grow(I32[m.fp + m.code[m.pc + 1]] >>> 0);
+      m.enter(m.inst);
+      m.pc += 2;
+    },
+    'memory.init'(w) {
+      const { inst } = m;
+      initMemory(memory(), u32(w, 0), inst.module.bytes, inst.datas[m.code[m.pc + 1]], u32(w, 1), u32(w, 2));
+      m.pc += 2;
+    },
+    'memory.copy'(w) {
+      const to = u32(w, 0), from = u32(w, 1), n = u32(w, 2);
+      const { bytes } = memory();
+      if (to + n > bytes.length || from + n > bytes.length) throw new Trap('out of bounds memory access', `copy of ${n} bytes from ${from} to ${to}, the memory has ${bytes.length}`);
+      bytes.copyWithin(to, from, from + n);
+      m.pc += 1;
+    },
+    'memory.fill'(w) {
+      const to = u32(w, 0), n = u32(w, 2);
+      const { bytes } = memory();
+      if (to + n > bytes.length) throw new Trap('out of bounds memory access', `fill of ${n} bytes at ${to}, the memory has ${bytes.length}`);
+      bytes.fill(u32(w, 1), to, to + n);
+      m.pc += 1;
+    },
+    'data.drop'() {
+      m.inst.datas[m.code[m.pc + 1]] = undefined;
+      m.pc += 2;
+    },
+    'table.get'(w) {
+      const { elems } = table(2);
+      const index = I32[m.fp + m.code[m.pc + 1]] >>> 0;
+      if (index >= elems.length) throw outside(index, elems.length);
+      m.setRef(m.fp + (w >>> 12), elems[index]);
+      m.pc += 3;
+    },
+    'table.set'(w) {
+      const { elems } = table(1);
+      const index = u32(w, 0);
+      if (index >= elems.length) throw outside(index, elems.length);
+      elems[index] = m.getRef(m.fp + (w >>> 12) + 1);
+      m.pc += 2;
+    },
+    'table.size'(w) {
+      I32[m.fp + (w >>> 12)] = table(1).length;
+      m.pc += 2;
+    },
+    'table.grow'(w) {
+      const from = m.fp + m.code[m.pc + 1];
+      I32[m.fp + (w >>> 12)] = table(2).grow(I32[from + 1] >>> 0, m.getRef(from));
+      m.pc += 3;
+    },
+    'table.fill'(w) {
+      const { elems } = table(1);
+      const at = u32(w, 0), n = u32(w, 2);
+      if (at + n > elems.length) throw outside(at + n, elems.length);
+      elems.fill(m.getRef(m.fp + (w >>> 12) + 1), at, at + n);
+      m.pc += 2;
+    },
+    'table.copy'(w) {
+      copyElements(table(1).elems, u32(w, 0), table(2).elems, u32(w, 1), u32(w, 2));
+      m.pc += 3;
+    },
+    'table.init'(w) {
+      initElements(table(1).elems, u32(w, 0), m.inst.elems[m.code[m.pc + 2]], u32(w, 1), u32(w, 2));
+      m.pc += 3;
+    },
+    'elem.drop'() {
+      m.inst.elems[m.code[m.pc + 1]] = undefined;
+      m.pc += 2;
+    },
+    'ref.null'(w) {
+      m.setRef(m.fp + (w >>> 12), null);
+      m.pc += 1;
+    },
+    'ref.is_null'(w) {
+      I32[m.fp + (w >>> 12)] = m.getRef(m.fp + m.code[m.pc + 1]) === null ? 1 : 0;
+      m.pc += 2;
+    },
+    'ref.func'(w) {
+      m.setRef(m.fp + (w >>> 12), m.inst.funcs[m.code[m.pc + 1]]);
+      m.pc += 2;
+    },
+    'move.ref'(w) {
+      m.setRef(m.fp + (w >>> 12), m.getRef(m.fp + m.code[m.pc + 1]));
+      m.pc += 2;
+    },
+    'select.ref'(w) {
+      const x = m.code[m.pc + 1];
+      m.setRef(m.fp + (w >>> 12), m.getRef(m.fp + (I32[m.fp + m.code[m.pc + 2]] !== 0 ? x & 0xffff : x >>> 16)));
+      m.pc += 3;
+    },
+  };
+  const table0 = CORE_OPS.map(({ name }) => (handlers as { readonly [name: string]: ((w: number) => void) | undefined })[name]);
+  return (w) => {
+    const handler = table0[w & 0xfff];
+    if (!handler) throw new Error(`bug: register instruction ${w & 0xfff} at ${m.pc}`);
+    handler(w);
+  };
+}
+
+function outside(index: number, length: number): Trap {
+  return new Trap('out of bounds table access', `${index}, the table has ${length} elements`);
+}
+

@@ -1,0 +1,85 @@
+/**
+ * The machine's registers and stacks. One set for the thread, never replaced: V8 then compiles the arrays' addresses into the
+ * interpreter's loop. They are reserved at their full size at once, which costs address space only, as the operating system
+ * gives pages when they are touched. A frame is a window at `fp`: slot s is I32[fp + s] for i32 and f32 (bits), and 64 bits
+ * at [fp + s] of the other buffer; references lie in `refs`, the same way. A call's window begins at its arguments in the
+ * caller's window, and its results end up there.
+ */
+import { ExhaustedError } from '../errors.js';
+import type { Value } from './engine.js';
+import type { WasmInstance } from './instance.js';
+
+/** slots of all frames together */
+export const SLOTS = 1 << 20;
+/** frames, two words each: the position to return to, and the caller's fp */
+export const MAX_DEPTH = 1 << 17;
+
+const low = new ArrayBuffer(4 * SLOTS);
+const wide = new ArrayBuffer(8 * SLOTS);
+
+export const FILES = {
+  I32: new Int32Array(low),
+  F32: new Float32Array(low),
+  /** halves of the 64-bit slots, the lower first */
+  L32: new Int32Array(wide),
+  I64: new BigInt64Array(wide),
+  F64: new Float64Array(wide),
+  /** call stack */
+  CS: new Int32Array(2 * MAX_DEPTH + 2),
+} as const;
+export type Files = typeof FILES;
+
+/** Why the loop was left. FUEL: the slice is spent. */
+export const FUEL = 0, DONE = 1, WAIT = 2;
+
+const NO_VIEW = new DataView(new ArrayBuffer(0));
+const NO_WORDS = new Int32Array(0);
+
+/** What the loop reads at its start and leaves behind at its end. */
+export class Machine {
+  /** position in `code` */
+  pc = 0;
+  fp = 0;
+  /** next free word of the call stack */
+  sp = 0;
+  spLimit = FILES.CS.length - 2;
+  /** back-edges and calls that are left of the slice */
+  fuel = 0;
+  exit: number = FUEL;
+  /** the instance whose function runs; only read while one does */
+  inst!: WasmInstance;
+  code: Int32Array = NO_WORDS;
+  view: DataView = NO_VIEW;
+  g32: Int32Array = NO_WORDS;
+  /** constants of the module's code, the same bits in three views */
+  k64: BigInt64Array = new BigInt64Array(0);
+  kf64: Float64Array = new Float64Array(0);
+  k32: Int32Array = NO_WORDS;
+  readonly refs: Value[] = [];
+
+  /** Makes `inst` the one whose function runs, or takes notice that its memory or code has moved. */
+  enter(inst: WasmInstance): void {
+    this.inst = inst;
+    const { code } = inst;
+    this.code = code.words;
+    this.k64 = code.k64;
+    this.kf64 = code.kf64;
+    this.k32 = code.k32;
+    this.view = inst.memory ? inst.memory.view : NO_VIEW;
+    this.g32 = inst.globalWords;
+  }
+
+  exhausted(): ExhaustedError {
+    return new ExhaustedError('call stack exhausted', `${this.sp >> 1} frames, ${this.fp} slots`);
+  }
+
+  getRef(slot: number): Value {
+    return this.refs[slot] ?? null;
+  }
+
+  setRef(slot: number, value: Value): void {
+    const { refs } = this;
+    while (refs.length <= slot) refs.push(null);
+    refs[slot] = value;
+  }
+}

@@ -1,0 +1,136 @@
+/**
+ * An instance of a module (specification chapter 4.5.4): its functions, tables, memory, globals and what is left of its
+ * segments, allocated and initialised. Runs nothing itself: calls go to the thread's machine (run.ts).
+ */
+import { ExhaustedError, UsageError } from '../errors.js';
+import { type ModuleCode, codeOf } from './code.js';
+import { type Constant, evaluate } from './const-expr.js';
+import type { Func, Imports, Instance, Limits, RunOptions, Value } from './engine.js';
+import { WasmFunc } from './func.js';
+import { MAX_DEPTH } from './files.js';
+import { WasmGlobal } from './global.js';
+import { link } from './link.js';
+import { MAX_PAGES, WasmMemory } from './memory.js';
+import type { Expr, Module } from './module.js';
+import { runner } from './run.js';
+import { type DataRange, initElements, initMemory } from './segments.js';
+import { MAX_TABLE, WasmTable } from './table.js';
+
+export const DEFAULT_LIMITS: Limits = { memoryPages: MAX_PAGES, tableElements: MAX_TABLE, callDepth: Math.min(100_000, MAX_DEPTH) };
+
+export class WasmInstance implements Instance {
+  readonly code: ModuleCode;
+  readonly limits: Limits;
+  readonly funcs: readonly WasmFunc[];
+  readonly tables: readonly WasmTable[];
+  readonly globals: readonly WasmGlobal[];
+  /** bits of the globals, two words each; those of imported ones are elsewhere */
+  readonly globalWords: Int32Array;
+  readonly memory: WasmMemory | undefined;
+  readonly exports: ReadonlyMap<string, WasmFunc | WasmMemory | WasmTable | WasmGlobal>;
+  /** undefined once dropped */
+  readonly elems: (readonly Value[] | undefined)[];
+  readonly datas: (DataRange | undefined)[];
+  #started = false;
+  #exportNames: Map<number, string> | undefined;
+
+  /** @throws LinkError; Trap, with segments before the faulty one written, as the specification has it; ExhaustedError */
+  constructor(readonly module: Module, imports: Imports, limits: Partial<Limits> = {}) {
+    this.limits = { ...DEFAULT_LIMITS, ...limits };
+    this.code = codeOf(module);
+    const linked = link(module, imports);
+    const { bytes, imported } = module;
+    this.funcs = [...linked.funcs, ...module.codes.map((_, i) => {
+      const index = imported.func + i;
+      return new WasmFunc(module.types[module.funcs[index]], this, index, undefined);
+    })];
+    this.globalWords = new Int32Array(2 * module.globals.length);
+    const globals = [...linked.globals];
+    this.globals = globals;
+    const constant = (expr: Expr): Constant => evaluate(bytes, expr, globals, this.funcs);
+    module.globals.slice(imported.global).forEach(({ type, init }, i) => {
+      const global = new WasmGlobal(type, undefined, this.globalWords, 2 * (imported.global + i));
+      const { value, lo, hi } = constant(init!);
+      this.globalWords[global.at] = lo;
+      this.globalWords[global.at + 1] = hi;
+      if (global.isReference) global.ref = value;
+      globals.push(global);
+    });
+    this.tables = [...linked.tables, ...module.tables.slice(imported.table).map(({ type, init }) => {
+      if (type.limits.min > this.limits.tableElements) throw new ExhaustedError('table size', `${type.limits.min} elements, the limit is ${this.limits.tableElements}`);
+      return new WasmTable(type, init ? constant(init).value : null, this.limits.tableElements);
+    })];
+    const [first] = [...linked.memories, ...module.memories.slice(imported.memory).map((type) => {
+      if (type.limits.min > this.limits.memoryPages) throw new ExhaustedError('memory size', `${type.limits.min} pages, the limit is ${this.limits.memoryPages}`);
+      return allocate(type, this.limits.memoryPages);
+    })];
+    this.memory = first;
+    const spaces = { func: this.funcs, table: this.tables, memory: first ? [first] : [], global: globals };
+    this.exports = new Map(module.exports.map(({ name, kind, index }) => [name, spaces[kind][index]]));
+    this.elems = module.elems.map(({ init }) => init.map((item) => typeof item === 'number' ? this.funcs[item] : constant(item).value));
+    this.datas = module.datas.map(({ start, end }) => ({ start, end }));
+    module.elems.forEach(({ mode }, i) => {
+      if (mode.kind === 'active') {
+        const elems = this.elems[i]!;
+        initElements(this.tables[mode.table].elems, constant(mode.offset).lo >>> 0, elems, 0, elems.length);
+      }
+      if (mode.kind !== 'passive') this.elems[i] = undefined;
+    });
+    module.datas.forEach(({ mode, start, end }, i) => {
+      if (mode.kind !== 'active') return;
+      initMemory(first!, constant(mode.offset).lo >>> 0, bytes, this.datas[i], 0, end - start);
+      this.datas[i] = undefined;
+    });
+  }
+
+  get table(): WasmTable | undefined {
+    return this.tables[0];
+  }
+
+  async start(options?: RunOptions): Promise<void> {
+    const { start } = this.module;
+    if (start === undefined || this.#started) return;
+    this.#started = true;
+    await runner.call(this, this.funcs[start], [], options);
+  }
+
+  callSync(func: Func, args: readonly Value[]): Value[] {
+    return runner.callSync(this, own(func), args);
+  }
+
+  call(func: Func, args: readonly Value[], options?: RunOptions): Promise<Value[]> {
+    return runner.call(this, own(func), args, options);
+  }
+
+  /**
+   * `callSync` with bits in place of floats, which keeps those of a NaN: i32 and f32 are signed numbers of 32 bits, i64 and
+   * f64 signed bigints of 64 bits, in arguments and results.
+   */
+  callBits(func: Func, args: readonly Value[]): Value[] {
+    return runner.callSync(this, own(func), args, true);
+  }
+
+  /** What a function is called in messages: from the name section, else the name of an export, else undefined. */
+  nameOf(index: number): string | undefined {
+    const name = this.module.names.func(index);
+    if (name !== undefined) return name;
+    if (!this.#exportNames) {
+      this.#exportNames = new Map();
+      for (const item of this.module.exports) if (item.kind === 'func' && !this.#exportNames.has(item.index)) this.#exportNames.set(item.index, item.name);
+    }
+    return this.#exportNames.get(index);
+  }
+}
+
+function allocate(type: { readonly limits: { readonly min: number; readonly max: number | undefined }; readonly shared: boolean }, limit: number): WasmMemory {
+  try {
+    return new WasmMemory(type, limit);
+  } catch (error) {
+    throw new ExhaustedError('memory size', `${type.limits.min} pages, which the host cannot allocate`, { cause: error });
+  }
+}
+
+function own(func: Func): WasmFunc {
+  if (func instanceof WasmFunc) return func;
+  throw new UsageError('this function belongs to another engine');
+}

@@ -1,0 +1,83 @@
+/**
+ * Finds what a module imports and checks it against the module's own import types (specification chapters 3.4 and 4.5.3,
+ * "External Typing"). Makes nothing; instance.ts does.
+ */
+import { LinkError } from '../errors.js';
+import type { Extern, ExternType, Imports } from './engine.js';
+import { WasmFunc, hostFunc, typeIdOf } from './func.js';
+import { WasmGlobal } from './global.js';
+import { WasmMemory } from './memory.js';
+import type { Import, Module } from './module.js';
+import { showFuncType } from './show.js';
+import { WasmTable } from './table.js';
+import type { LimitsType } from './types.js';
+
+/** What the module imports, by kind, in the order of its index spaces. */
+export interface Linked { readonly funcs: WasmFunc[]; readonly tables: WasmTable[]; readonly memories: WasmMemory[]; readonly globals: WasmGlobal[] }
+
+/** @throws LinkError "unknown import" or "incompatible import type" */
+export function link(module: Module, imports: Imports): Linked {
+  const linked: Linked = { funcs: [], tables: [], memories: [], globals: [] };
+  for (const wanted of module.imports) {
+    const type = externType(module, wanted);
+    const found = find(imports, wanted, type);
+    if (found === undefined) throw new LinkError('unknown import', wanted.module, wanted.name, `nobody provides this ${type.kind}${type.kind === 'func' ? ` ${showFuncType(type.type)}` : ''}`);
+    take(linked, wanted, type, found);
+  }
+  return linked;
+}
+
+/** The type under which an import is asked for. */
+export function externType(module: Module, { desc }: Import): ExternType {
+  switch (desc.kind) {
+    case 'func': return { kind: 'func', type: module.types[desc.type] };
+    case 'table': return { kind: 'table', type: desc.type };
+    case 'memory': return { kind: 'memory', type: desc.type };
+    case 'global': return { kind: 'global', type: desc.type };
+  }
+}
+
+function find(imports: Imports, { module, name }: Import, type: ExternType): Extern | undefined {
+  if (typeof imports === 'function') return imports(module, name, type);
+  const items = Object.hasOwn(imports, module) ? imports[module] : undefined;
+  return items && Object.hasOwn(items, name) ? items[name] : undefined;
+}
+
+function take(linked: Linked, { module, name }: Import, wanted: ExternType, found: Extern): void {
+  const refuse = (detail: string) => new LinkError('incompatible import type', module, name, detail);
+  switch (wanted.kind) {
+    case 'func': {
+      const func = found.kind === 'host' ? hostFunc(found) : found;
+      if (!(func instanceof WasmFunc)) throw refuse(`a ${found.kind} is provided, a func wanted`);
+      if (func.typeId !== typeIdOf(wanted.type)) throw refuse(`${showFuncType(func.type)} is provided, ${showFuncType(wanted.type)} wanted`);
+      linked.funcs.push(func);
+      return;
+    }
+    case 'table': {
+      if (!(found instanceof WasmTable)) throw refuse(`a ${found.kind} is provided, a table wanted`);
+      if (found.type.elem !== wanted.type.elem) throw refuse('the elements have another type');
+      checkLimits(found.length, found.type.limits, wanted.type.limits, 'elements', refuse);
+      linked.tables.push(found);
+      return;
+    }
+    case 'memory': {
+      if (!(found instanceof WasmMemory)) throw refuse(`a ${found.kind} is provided, a memory wanted`);
+      if (found.type.shared !== wanted.type.shared) throw refuse('one is shared, the other not');
+      checkLimits(found.pages, found.type.limits, wanted.type.limits, 'pages', refuse);
+      linked.memories.push(found);
+      return;
+    }
+    case 'global': {
+      if (!(found instanceof WasmGlobal)) throw refuse(`a ${found.kind} is provided, a global wanted`);
+      if (found.type.mutable !== wanted.type.mutable) throw refuse(`a ${found.type.mutable ? 'mutable' : 'constant'} global is provided, a ${wanted.type.mutable ? 'mutable' : 'constant'} one wanted`);
+      if (found.type.type !== wanted.type.type) throw refuse('the value has another type');
+      linked.globals.push(found);
+      return;
+    }
+  }
+}
+
+function checkLimits(size: number, has: LimitsType, wanted: LimitsType, unit: string, refuse: (detail: string) => LinkError): void {
+  if (size < wanted.min) throw refuse(`${size} ${unit} are provided, at least ${wanted.min} wanted`);
+  if (wanted.max !== undefined && (has.max === undefined || has.max > wanted.max)) throw refuse(`up to ${has.max ?? 'any number of'} ${unit} are provided, at most ${wanted.max} wanted`);
+}

@@ -1,0 +1,72 @@
+/**
+ * A linear memory (specification chapter 4.2.8). Its DataView is always exactly as long as the memory, so that an access
+ * outside throws a RangeError, which is the trap. Growing keeps spare room behind the view and moves only when that is used up.
+ */
+import type { Memory } from './engine.js';
+import type { MemoryType } from './types.js';
+
+export const PAGE = 65536;
+/** the address space of 32 bits */
+export const MAX_PAGES = 65536;
+
+export class WasmMemory implements Memory {
+  readonly kind = 'memory';
+  readonly type: MemoryType;
+  #buffer: ArrayBuffer;
+  #view: DataView;
+  #bytes: Uint8Array | undefined;
+  readonly #limit: number;
+
+  /**
+   * @param type limits in pages of 64 KiB
+   * @param limit pages beyond which `grow` fails, whatever the type allows
+   * @throws RangeError where the host has not as much memory
+   */
+  constructor(type: MemoryType, limit = MAX_PAGES) {
+    this.type = type;
+    this.#limit = Math.min(limit, type.limits.max ?? MAX_PAGES, MAX_PAGES);
+    this.#buffer = new ArrayBuffer(type.limits.min * PAGE);
+    this.#view = new DataView(this.#buffer);
+  }
+
+  get size(): number {
+    return this.#view.byteLength;
+  }
+
+  get pages(): number {
+    return this.#view.byteLength / PAGE;
+  }
+
+  get view(): DataView {
+    return this.#view;
+  }
+
+  get bytes(): Uint8Array {
+    return this.#bytes ??= new Uint8Array(this.#buffer, 0, this.#view.byteLength);
+  }
+
+  grow(pages: number): number {
+    const before = this.pages;
+    const after = before + pages;
+    if (!(pages >= 0) || after > this.#limit) return -1;
+    if (pages === 0) return before;
+    const size = after * PAGE;
+    if (size > this.#buffer.byteLength) {
+      const buffer = allocate(Math.min(Math.max(size, 2 * this.#buffer.byteLength), this.#limit * PAGE)) ?? allocate(size);
+      if (!buffer) return -1;
+      new Uint8Array(buffer).set(this.bytes);
+      this.#buffer = buffer;
+    }
+    this.#view = new DataView(this.#buffer, 0, size);
+    this.#bytes = undefined;
+    return before;
+  }
+}
+
+function allocate(size: number): ArrayBuffer | undefined {
+  try {
+    return new ArrayBuffer(size);
+  } catch {
+    return undefined;
+  }
+}

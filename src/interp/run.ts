@@ -1,0 +1,673 @@
+/**
+ * Drives the interpreter's loop: begins calls, enters host functions and takes their results (values, promises, generators),
+ * unwinds, gives way to the event loop. Guest calls host calls guest … is one Wasm stack, whatever its depth: the V8 stack
+ * does not grow with it, except where a host function calls `callSync` itself. What one instruction does is in core.ts and cold.ts.
+ */
+import { ExhaustedError, Interrupted, Trap, UsageError, type WasmFrame } from '../errors.js';
+import { RETURN_BASE, RETURN_CROSS, RETURN_HOST } from './code.js';
+import { makeCold } from './cold.js';
+import { makeCore } from './core.js';
+import type { GuestCall, HostFunc, HostResult, RunOptions, Value } from './engine.js';
+import { DONE, FILES, FUEL, MAX_DEPTH, Machine, SLOTS, WAIT } from './files.js';
+import { isReference, type WasmFunc } from './func.js';
+import type { WasmInstance } from './instance.js';
+import { HEADER } from './lower.js';
+import { F32, F64, I32, I64, type FuncType, type ValType } from './types.js';
+
+/** What stands between the frames of one instance and what called them. */
+type Boundary =
+  | { readonly kind: 'base'; readonly sp: number; readonly at: number; readonly type: FuncType; readonly raw: boolean }
+  | { readonly kind: 'cross'; readonly sp: number; readonly inst: WasmInstance; readonly pc: number; readonly fp: number }
+  | Host;
+/** A host function that is not done: a generator, or one that waits for its promise. */
+interface Host {
+  readonly kind: 'host';
+  readonly sp: number;
+  readonly host: HostFunc;
+  readonly type: FuncType;
+  /** undefined where a plain promise is awaited */
+  readonly generator: Generator<GuestCall | Promise<unknown>, unknown, unknown> | undefined;
+  /** the guest function that called, and where it goes on; undefined where the boundary below takes the results */
+  readonly guest: { readonly inst: WasmInstance; readonly pc: number; readonly fp: number } | undefined;
+  /** results go here where a guest called, and frames above begin here or later */
+  readonly base: number;
+  readonly top: number;
+  /** types of the results that the guest function called by the generator brings */
+  callee: FuncType | undefined;
+}
+
+/** One call from outside, with what it has on the machine while another one uses it. */
+interface Fiber { saved: Saved | undefined }
+interface Saved {
+  readonly low: Int32Array; readonly wide: Int32Array; readonly refs: readonly Value[]; readonly stack: Int32Array; readonly boundaries: readonly Boundary[];
+  readonly pc: number; readonly fp: number; readonly sp: number; readonly spLimit: number; readonly exit: number; readonly inst: WasmInstance | undefined; readonly wait: Promise<unknown> | undefined;
+}
+
+/** Calls and back-edges before the clock is first looked at. */
+const FIRST_SLICE = 20_000;
+const MAX_SLICE = 20_000_000;
+/** ms that the guest runs between two looks at the event loop */
+const SLICE_MS = 10;
+/** `callSync` within a host function within `callSync` …: each level takes room on the V8 stack */
+const MAX_NESTED = 100;
+/** of a stack trace, each end; the middle of a deep recursion is left out */
+const TRACE_FRAMES = 100;
+
+const { I32: R32, F32: RF32, L32, I64: R64, F64: RF64, CS } = FILES;
+
+export class Runner extends Machine {
+  readonly #boundaries: Boundary[] = [];
+  /** the call whose frames are on the machine while nothing runs */
+  #fiber: Fiber | undefined;
+  /** how many times the loop, or a host function, is on the V8 stack */
+  #active = 0;
+  #inHost = false;
+  /** first slot that a call from within the running host function may use */
+  #top = 0;
+  #wait: Promise<unknown> | undefined;
+  #result: Value[] = [];
+  readonly #core = makeCore(FILES, this, makeCold(this));
+
+  /** @param raw i32 and f32 as numbers of 32 bits, i64 and f64 as bigints of 64 bits, in and out */
+  callSync(caller: WasmInstance, func: WasmFunc, args: readonly Value[], raw = false): Value[] {
+    checkArgs(func, args, raw);
+    if (this.#active > MAX_NESTED) throw new ExhaustedError('call stack exhausted', `${MAX_NESTED} host functions within each other`);
+    const outer = this.#active > 0
+      ? { inst: this.inst, pc: this.pc, fp: this.fp, sp: this.sp, spLimit: this.spLimit, fuel: this.fuel, exit: this.exit, top: this.#top, inHost: this.#inHost }
+      : undefined;
+    if (!outer) this.#occupy(undefined);
+    const base = this.#boundaries.length;
+    const refs = this.refs.length;
+    try {
+      this.#begin(caller, func, args, raw, base);
+      let slice = FIRST_SLICE;
+      while (this.exit !== DONE) {
+        if (this.exit === WAIT) this.#refuseToWait(base);
+        else this.#step(slice, base);
+        if (slice < MAX_SLICE) slice *= 2;
+      }
+      return this.#result;
+    } finally {
+      this.#boundaries.length = base;
+      if (this.refs.length > refs) this.refs.length = refs;
+      if (outer) {
+        this.pc = outer.pc; this.fp = outer.fp; this.sp = outer.sp; this.spLimit = outer.spLimit; this.fuel = outer.fuel; this.exit = outer.exit;
+        this.#top = outer.top; this.#inHost = outer.inHost;
+        if (outer.inst) this.enter(outer.inst);
+      } else {
+        this.#clear();
+      }
+    }
+  }
+
+  async call(caller: WasmInstance, func: WasmFunc, args: readonly Value[], { signal }: RunOptions = {}): Promise<Value[]> {
+    checkArgs(func, args, false);
+    // a host function that is on the V8 stack has to leave it first
+    while (this.#active > 0) await undefined;
+    const fiber: Fiber = { saved: undefined };
+    this.#occupy(fiber);
+    try {
+      if (signal?.aborted) throw interrupted(signal);
+      this.#begin(caller, func, args, false, 0);
+      let slice = FIRST_SLICE;
+      let since = now();
+      let interruptedWait = false;
+      for (;;) {
+        if (this.exit === DONE) return this.#result;
+        if (this.exit === WAIT) {
+          const settled = await settle(this.#wait!, interruptedWait ? undefined : signal);
+          this.#occupy(fiber);
+          if (settled === ABORTED) {
+            interruptedWait = true;
+            this.#guard(0, () => { throw interrupted(signal!); });
+          } else {
+            this.#settled(settled, 0);
+          }
+          since = now();
+          continue;
+        }
+        const start = now();
+        this.#step(slice, 0);
+        const end = now();
+        if (this.exit !== FUEL) continue;
+        slice = adapt(slice, end - start);
+        if (end - since >= SLICE_MS / 2) {
+          await giveWay();
+          this.#occupy(fiber);
+          since = now();
+        }
+        if (signal?.aborted) this.#guard(0, () => { throw interrupted(signal); });
+      }
+    } finally {
+      if (this.#fiber === fiber) {
+        this.#fiber = undefined;
+        this.#clear();
+      }
+    }
+  }
+
+  // ---- for cold.ts
+
+  /** Calls an imported function, or one of another instance: arguments and results at `slot` of the caller's frame. */
+  callAcross(func: WasmFunc, slot: number, words: number): void {
+    const { inst, pc, fp } = this;
+    const top = fp + slot;
+    const { host, type } = func;
+    if (!host) {
+      const boundary: Boundary = { kind: 'cross', sp: this.sp, inst, pc: pc + words, fp };
+      this.#push(func, RETURN_CROSS, top);
+      this.#boundaries.push(boundary);
+      return;
+    }
+    const args = new Array<Value>(type.params.length);
+    for (let i = 0; i < args.length; i++) args[i] = this.#read(type.params[i], top + i, false);
+    const above = top + Math.max(type.params.length, type.results.length);
+    const result = this.#enterHost(host, inst, args, above);
+    if (!isLater(result)) {
+      this.#write(type, top, result as Value | void | readonly Value[], host);
+      this.pc = pc + words;
+      this.enter(inst);
+      return;
+    }
+    this.#later(result, { kind: 'host', sp: this.sp, host, type, guest: { inst, pc: pc + words, fp }, base: top, top: above });
+  }
+
+  /** The function that the base, another instance, or a generator called has returned. Its results are where its frame began. */
+  returned(kind: 'base' | 'cross' | 'host'): void {
+    const boundaries = this.#boundaries;
+    const boundary = boundaries[boundaries.length - 1];
+    if (boundary.kind === 'base') {
+      this.#result = this.#readAll(boundary.type.results, boundary.at, boundary.raw);
+      boundaries.pop();
+      this.exit = DONE;
+    } else if (boundary.kind === 'cross') {
+      boundaries.pop();
+      this.pc = boundary.pc;
+      this.fp = boundary.fp;
+      this.enter(boundary.inst);
+    } else {
+      const { callee } = boundary;
+      if (!callee) throw new Error(`bug: ${kind} return without a callee`);
+      boundary.callee = undefined;
+      this.#advance(boundary, 'next', this.#readAll(callee.results, boundary.top, false));
+    }
+  }
+
+  // ---- beginning
+
+  #begin(caller: WasmInstance, func: WasmFunc, args: readonly Value[], raw: boolean, base: number): void {
+    const top = this.#active > 0 ? this.#top : 0;
+    if (this.#active === 0) this.sp = 0;
+    this.exit = FUEL;
+    this.#boundaries.push({ kind: 'base', sp: this.sp, at: top, type: func.type, raw });
+    this.pc = RETURN_BASE;
+    const depth = func.instance?.limits.callDepth ?? MAX_DEPTH;
+    this.spLimit = Math.min(2 * depth, CS.length - 2);
+    if (func.host) {
+      const { host, type } = func;
+      this.#guard(base, () => this.#callHost(host, type, args, caller, top));
+      return;
+    }
+    this.#guard(base, () => this.#push(func, RETURN_BASE, top, args, raw));
+  }
+
+  /** Makes a frame for a guest function; its arguments are `args`, or already at `top`. */
+  #push(func: WasmFunc, marker: number, top: number, args?: readonly Value[], raw = false): void {
+    const inst = func.instance!;
+    const entry = inst.code.entry(func.index);
+    const { words } = inst.code;
+    if (top + words[entry] > SLOTS || this.sp >= this.spLimit) throw this.exhausted();
+    if (args) func.type.params.forEach((type, i) => this.#store(type, top + i, args[i], raw));
+    const end = top + words[entry + 2];
+    R32.fill(0, top + words[entry + 1], end);
+    R64.fill(0n, top + words[entry + 1], end);
+    CS[this.sp] = marker;
+    CS[this.sp + 1] = this.fp;
+    this.sp += 2;
+    this.fp = top;
+    this.pc = entry + HEADER;
+    this.enter(inst);
+  }
+
+  #step(fuel: number, base: number): void {
+    this.fuel = fuel;
+    this.#guard(base, this.#core);
+  }
+
+  /** Runs what may throw; unwinds where it does. @throws what no generator on the way to `base` catches */
+  #guard(base: number, run: () => void): void {
+    this.#active++;
+    try {
+      run();
+    } catch (error) {
+      this.#unwind(error, base);
+    } finally {
+      this.#active--;
+    }
+  }
+
+  // ---- host functions
+
+  /** Runs the host's own code. What it throws passes through unchanged, which `#inHost` tells. */
+  #enterHost(host: HostFunc, caller: WasmInstance, args: readonly Value[], top: number): HostResult {
+    const outer = this.#top;
+    this.#top = top;
+    this.#inHost = true;
+    const result = host.run(caller, args);
+    this.#inHost = false;
+    this.#top = outer;
+    return result;
+  }
+
+  /** A host function that the base or a generator calls: nothing of it is in a frame. */
+  #callHost(host: HostFunc, type: FuncType, args: readonly Value[], caller: WasmInstance, top: number): void {
+    const result = this.#enterHost(host, caller, args, top);
+    if (isLater(result)) this.#later(result, { kind: 'host', sp: this.sp, host, type, guest: undefined, base: top, top });
+    else this.#deliver(this.#values(type, result as Value | void | readonly Value[], host));
+  }
+
+  #later(result: Promise<unknown> | Generator<GuestCall | Promise<unknown>, unknown, unknown>, host: Omit<Host, 'generator' | 'callee'>): void {
+    const generator = isGenerator(result) ? result : undefined;
+    const boundary: Host = { ...host, generator, callee: undefined };
+    this.#boundaries.push(boundary);
+    if (generator) {
+      this.#advance(boundary, 'next', undefined);
+    } else {
+      this.#wait = result as Promise<unknown>;
+      this.exit = WAIT;
+    }
+  }
+
+  /** Results of a host function that a generator or the base called, to the boundary that is now topmost. */
+  #deliver(values: Value[]): void {
+    const boundary = this.#boundaries[this.#boundaries.length - 1];
+    if (boundary.kind === 'host') {
+      this.#advance(boundary, 'next', values);
+      return;
+    }
+    this.#boundaries.pop();
+    this.#result = boundary.kind === 'base' && boundary.raw ? values.map((value, i) => toRaw(boundary.type.results[i], value)) : values;
+    this.exit = DONE;
+  }
+
+  /** Goes on with a generator until it waits, a guest function is to run, or it is done and a guest goes on. */
+  #advance(from: Host, how: 'next' | 'throw', what: unknown): void {
+    let boundary = from;
+    let mode = how;
+    let value = what;
+    for (;;) {
+      const generator = boundary.generator!;
+      this.sp = boundary.sp;
+      if (boundary.guest) {
+        this.fp = boundary.guest.fp;
+        // within the call, for a stack trace
+        this.pc = boundary.guest.pc - 1;
+        this.enter(boundary.guest.inst);
+      }
+      this.#top = boundary.top;
+      this.#inHost = true;
+      const step = mode === 'next' ? generator.next(value) : generator.throw(value);
+      this.#inHost = false;
+      mode = 'next';
+      if (step.done) {
+        this.#boundaries.pop();
+        const result = step.value as Value | void | readonly Value[];
+        if (boundary.guest) {
+          this.pc = boundary.guest.pc;
+          this.#write(boundary.type, boundary.base, result, boundary.host);
+          return;
+        }
+        const values = this.#values(boundary.type, result, boundary.host);
+        const below = this.#boundaries[this.#boundaries.length - 1];
+        if (below.kind !== 'host') {
+          this.#deliver(values);
+          return;
+        }
+        boundary = below;
+        value = values;
+        continue;
+      }
+      const wanted = step.value;
+      if (isPromise(wanted)) {
+        this.#wait = wanted;
+        this.exit = WAIT;
+        return;
+      }
+      const func = wanted.func as WasmFunc;
+      try {
+        checkArgs(func, wanted.args, false);
+        if (!func.host) {
+          boundary.callee = func.type;
+          this.#push(func, RETURN_HOST, boundary.top, wanted.args);
+          return;
+        }
+      } catch (error) {
+        // what is wrong with the call is the generator's to know first
+        this.#trace(error);
+        mode = 'throw';
+        value = error;
+        continue;
+      }
+      const { host, type } = func;
+      const result = this.#enterHost(host, this.inst, wanted.args, boundary.top);
+      if (!isLater(result)) {
+        value = this.#values(type, result as Value | void | readonly Value[], host);
+        continue;
+      }
+      const nested: Host = { kind: 'host', sp: this.sp, host, type, guest: undefined, base: boundary.top, top: boundary.top, generator: isGenerator(result) ? result : undefined, callee: undefined };
+      this.#boundaries.push(nested);
+      if (!nested.generator) {
+        this.#wait = result as Promise<unknown>;
+        this.exit = WAIT;
+        return;
+      }
+      boundary = nested;
+      value = undefined;
+    }
+  }
+
+  /** The promise that the machine waited for is settled. */
+  #settled({ ok, value }: Settled, base: number): void {
+    this.exit = FUEL;
+    this.#wait = undefined;
+    const boundary = this.#boundaries[this.#boundaries.length - 1] as Host;
+    this.#guard(base, () => {
+      if (boundary.generator) {
+        this.#advance(boundary, ok ? 'next' : 'throw', value);
+        return;
+      }
+      if (!ok) {
+        this.#inHost = true;
+        throw value;
+      }
+      this.#boundaries.pop();
+      if (boundary.guest) {
+        this.fp = boundary.guest.fp;
+        this.pc = boundary.guest.pc;
+        this.#write(boundary.type, boundary.base, value as Value, boundary.host);
+        this.enter(boundary.guest.inst);
+      } else {
+        this.#deliver(this.#values(boundary.type, value as Value, boundary.host));
+      }
+    });
+  }
+
+  #refuseToWait(base: number): void {
+    const boundary = this.#boundaries[this.#boundaries.length - 1] as Host;
+    // nobody else looks at this promise, and its failure is not news
+    this.#wait!.catch(() => {});
+    this.#wait = undefined;
+    this.exit = FUEL;
+    this.#guard(base, () => {
+      throw new UsageError(`host function "${boundary.host.name}" has to wait, which callSync cannot do (use call)`);
+    });
+  }
+
+  // ---- unwinding
+
+  /**
+   * Drops frames and boundaries down to `base`, giving generators their chance to clean up, or to catch.
+   * @throws the error, or what a generator threw instead
+   */
+  #unwind(thrown: unknown, base: number): void {
+    let error = this.#inHost ? thrown : translate(thrown, this);
+    this.#inHost = false;
+    this.#trace(error);
+    for (;;) {
+      const boundary = this.#boundaries[this.#boundaries.length - 1];
+      if (!boundary || this.#boundaries.length <= base) throw error;
+      this.sp = boundary.sp;
+      if (boundary.kind === 'host' && boundary.generator) {
+        try {
+          this.exit = FUEL;
+          boundary.callee = undefined;
+          this.#advance(boundary, 'throw', error);
+          return;
+        } catch (next) {
+          error = this.#inHost ? next : translate(next, this);
+          this.#inHost = false;
+          this.#trace(error);
+        }
+        // where another generator is on top by now, that one failed, and this one is still to hear of it
+        if (this.#boundaries[this.#boundaries.length - 1] === boundary) this.#boundaries.pop();
+        continue;
+      }
+      this.#boundaries.pop();
+    }
+  }
+
+  /** Puts the Wasm stack on a Trap or Interrupted that has none. */
+  #trace(error: unknown): void {
+    if (!(error instanceof Trap || error instanceof Interrupted) || error.stackFrames.length > 0) return;
+    error.stackFrames = this.#frames();
+  }
+
+  #frames(): WasmFrame[] {
+    const frames: WasmFrame[] = [];
+    let { inst, pc, sp } = this;
+    let at = this.#boundaries.length;
+    /** the first position is that of an instruction, the others are behind a call */
+    let behind = 0;
+    const last: WasmFrame[] = [];
+    if (at === 0 || !inst) return frames;
+    for (;;) {
+      while (pc <= RETURN_HOST) {
+        const boundary = at > 0 ? this.#boundaries[--at] : undefined;
+        // one that began above is of a host function, which has no frame
+        if (boundary && boundary.sp > sp) continue;
+        if (!boundary || boundary.kind === 'base') return [...frames, ...last];
+        const caller = boundary.kind === 'cross' ? boundary : boundary.guest;
+        if (!caller) continue;
+        ({ inst, pc } = caller);
+        behind = 1;
+      }
+      const frame = { inst, pc: pc - behind };
+      if (frames.length < TRACE_FRAMES) frames.push(describe(frame.inst, frame.pc));
+      else {
+        if (last.length === TRACE_FRAMES) last.shift();
+        last.push(describe(frame.inst, frame.pc));
+      }
+      if (sp < 2) return [...frames, ...last];
+      sp -= 2;
+      pc = CS[sp];
+      behind = 1;
+    }
+  }
+
+  // ---- more than one call
+
+  /** Puts `fiber` on the machine; what another one has there is kept with it. */
+  #occupy(fiber: Fiber | undefined): void {
+    const other = this.#fiber;
+    if (other === fiber && fiber) return;
+    if (other) other.saved = this.#save();
+    this.#fiber = fiber;
+    this.#clear();
+    if (fiber?.saved) this.#restore(fiber.saved);
+    if (fiber) fiber.saved = undefined;
+  }
+
+  #save(): Saved {
+    const boundary = this.#boundaries[this.#boundaries.length - 1];
+    let top = 0;
+    if (boundary) {
+      top = this.exit === WAIT && boundary.kind === 'host' ? boundary.top
+        : this.sp > 0 ? this.fp + this.inst.code.frameSizeAt(this.pc) : 0;
+    }
+    const { pc, fp, sp, spLimit, exit, inst } = this;
+    return {
+      low: R32.slice(0, top), wide: L32.slice(0, 2 * top), refs: this.refs.slice(0, top), stack: CS.slice(0, sp), boundaries: [...this.#boundaries],
+      pc, fp, sp, spLimit, exit, inst, wait: this.#wait,
+    };
+  }
+
+  #restore(saved: Saved): void {
+    R32.set(saved.low);
+    L32.set(saved.wide);
+    CS.set(saved.stack);
+    for (const ref of saved.refs) this.refs.push(ref);
+    this.#boundaries.push(...saved.boundaries);
+    this.pc = saved.pc; this.fp = saved.fp; this.sp = saved.sp; this.spLimit = saved.spLimit; this.exit = saved.exit; this.#wait = saved.wait;
+    if (saved.inst) this.enter(saved.inst);
+  }
+
+  #clear(): void {
+    this.#boundaries.length = 0;
+    this.refs.length = 0;
+    this.sp = 0;
+    this.fp = 0;
+    this.exit = FUEL;
+    this.#top = 0;
+    this.#inHost = false;
+    this.#wait = undefined;
+  }
+
+  // ---- values
+
+  #read(type: ValType, at: number, raw: boolean): Value {
+    switch (type) {
+      case I32: return R32[at];
+      case I64: return R64[at];
+      case F32: return raw ? R32[at] : RF32[at];
+      case F64: return raw ? R64[at] : RF64[at];
+      default: return this.getRef(at);
+    }
+  }
+
+  #readAll(types: readonly ValType[], at: number, raw: boolean): Value[] {
+    const values = new Array<Value>(types.length);
+    for (let i = 0; i < values.length; i++) values[i] = this.#read(types[i], at + i, raw);
+    return values;
+  }
+
+  #store(type: ValType, at: number, value: Value, raw: boolean): void {
+    switch (type) {
+      case I32: R32[at] = value as number; break;
+      case I64: R64[at] = value as bigint; break;
+      case F32: if (raw) R32[at] = value as number; else RF32[at] = value as number; break;
+      case F64: if (raw) R64[at] = value as bigint; else RF64[at] = value as number; break;
+      default: this.setRef(at, value);
+    }
+  }
+
+  /** Writes a host function's results into the caller's frame. */
+  #write(type: FuncType, at: number, result: Value | void | readonly Value[], host: HostFunc): void {
+    const { results } = type;
+    if (results.length === 1 && !Array.isArray(result)) {
+      const value = result as Value;
+      checkValue(results[0], value, host);
+      this.#store(results[0], at, value, false);
+    } else if (results.length > 0 || Array.isArray(result)) {
+      this.#values(type, result, host).forEach((value, i) => this.#store(results[i], at + i, value, false));
+    }
+  }
+
+  #values(type: FuncType, result: Value | void | readonly Value[], host: HostFunc): Value[] {
+    const values = Array.isArray(result) ? [...result as readonly Value[]] : type.results.length === 0 ? [] : [result as Value];
+    if (values.length !== type.results.length) throw new UsageError(`host function "${host.name}" gives ${values.length} results, its type says ${type.results.length}`);
+    type.results.forEach((t, i) => checkValue(t, values[i], host));
+    return values;
+  }
+}
+
+function describe(inst: WasmInstance, pc: number): WasmFrame {
+  const func = inst.code.functionAt(pc);
+  const name = inst.nameOf(func);
+  return { func, ...(name === undefined ? {} : { name }), offset: inst.code.offsetAt(pc) };
+}
+
+/** V8's own complaints, in the terms of WebAssembly. */
+function translate(error: unknown, machine: Machine): unknown {
+  if (!(error instanceof RangeError)) return error;
+  if (error.message.startsWith('Offset is outside')) return new Trap('out of bounds memory access', `the memory has ${machine.view.byteLength} bytes`);
+  if (error.message.startsWith('Maximum call stack')) return new ExhaustedError('call stack exhausted', 'the stack of JavaScript');
+  return error;
+}
+
+function checkArgs(func: WasmFunc, args: readonly Value[], raw: boolean): void {
+  const { params } = func.type;
+  if (args.length !== params.length) throw new UsageError(`function "${func.name ?? func.index}" takes ${params.length} arguments, ${args.length} given`);
+  for (let i = 0; i < params.length; i++) {
+    if (raw ? !isReference(params[i]) && typeof args[i] !== (params[i] === I64 || params[i] === F64 ? 'bigint' : 'number') : !fits(params[i], args[i])) {
+      throw new UsageError(`argument ${i} of function "${func.name ?? func.index}": ${typeof args[i]} given, ${TYPE_NAMES.get(params[i])} wanted`);
+    }
+  }
+}
+
+function checkValue(type: ValType, value: Value | void, host: HostFunc): void {
+  if (!fits(type, value)) throw new UsageError(`host function "${host.name}" gives ${value === null ? 'null' : typeof value}, its type says ${TYPE_NAMES.get(type)}`);
+}
+
+function fits(type: ValType, value: Value | void): boolean {
+  return type === I64 ? typeof value === 'bigint' : isReference(type) ? value !== undefined : typeof value === 'number';
+}
+
+const TYPE_NAMES = new Map<ValType, string>([[I32, 'number (i32)'], [I64, 'bigint (i64)'], [F32, 'number (f32)'], [F64, 'number (f64)'], [0x70, 'funcref'], [0x6f, 'externref']]);
+
+const bits = new DataView(new ArrayBuffer(8));
+function toRaw(type: ValType, value: Value): Value {
+  if (type === F32) {
+    bits.setFloat32(0, value as number);
+    return bits.getInt32(0);
+  }
+  if (type === F64) {
+    bits.setFloat64(0, value as number);
+    return bits.getBigInt64(0);
+  }
+  return value;
+}
+
+// ---- waiting
+
+const ABORTED = Symbol('aborted');
+interface Settled { readonly ok: boolean; readonly value: unknown }
+
+async function settle(promise: Promise<unknown>, signal: AbortSignal | undefined): Promise<Settled | typeof ABORTED> {
+  const settled = promise.then((value): Settled => ({ ok: true, value }), (value: unknown): Settled => ({ ok: false, value }));
+  if (!signal) return settled;
+  if (signal.aborted) return ABORTED;
+  let stop!: () => void;
+  const aborted = new Promise<typeof ABORTED>((resolve) => signal.addEventListener('abort', stop = () => resolve(ABORTED), { once: true }));
+  try {
+    return await Promise.race([settled, aborted]);
+  } finally {
+    signal.removeEventListener('abort', stop);
+  }
+}
+
+function interrupted(signal: AbortSignal): Interrupted {
+  const { reason } = signal as { readonly reason: unknown };
+  return new Interrupted(reason instanceof Error ? reason.message : String(reason));
+}
+
+function isPromise(value: unknown): value is Promise<unknown> {
+  return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function';
+}
+
+function isGenerator(value: unknown): value is Generator<GuestCall | Promise<unknown>, unknown, unknown> {
+  return typeof value === 'object' && value !== null && Object.prototype.toString.call(value) === '[object Generator]';
+}
+
+function isLater(value: unknown): value is Promise<unknown> | Generator<GuestCall | Promise<unknown>, unknown, unknown> {
+  return typeof value === 'object' && value !== null && (isPromise(value) || isGenerator(value));
+}
+
+/** Milliseconds; only differences count. */
+function now(): number {
+  return globalThis.performance.now();
+}
+
+function adapt(slice: number, took: number): number {
+  return Math.max(FIRST_SLICE, Math.min(MAX_SLICE, took < SLICE_MS / 20 ? 2 * slice : Math.round(slice * Math.min(2, Math.max(0.25, SLICE_MS / 2 / took)))));
+}
+
+/** One turn of the event loop. Where there is no setImmediate (browsers), a timer is the next best. */
+function giveWay(): Promise<void> {
+  return new Promise((resolve) => {
+    if (typeof globalThis.setImmediate === 'function') globalThis.setImmediate(resolve);
+    else setTimeout(resolve, 0);
+  });
+}
+
+/** The thread's machine: one, because its arrays are constants of the compiled loop (files.ts). */
+export const runner = new Runner();
