@@ -18,7 +18,7 @@ export class WasmGlobal implements Global {
    * @param words two for each global, the lower half first
    * @param at index of this one's first word
    */
-  constructor(readonly type: GlobalType, init?: Value, readonly words = new Int32Array(2), readonly at = 0) {
+  constructor(readonly type: GlobalType, init?: Value, readonly words: Int32Array<ArrayBuffer> = new Int32Array(2), readonly at = 0) {
     this.#view = new DataView(words.buffer, words.byteOffset + 4 * at, 8);
     this.isWide = type.type === I64 || type.type === F64;
     this.isReference = isReference(type.type);

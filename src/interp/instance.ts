@@ -25,7 +25,7 @@ export class WasmInstance implements Instance {
   readonly tables: readonly WasmTable[];
   readonly globals: readonly WasmGlobal[];
   /** bits of the globals, two words each; those of imported ones are elsewhere */
-  readonly globalWords: Int32Array;
+  readonly globalWords: Int32Array<ArrayBuffer>;
   readonly memory: WasmMemory | undefined;
   readonly exports: ReadonlyMap<string, WasmFunc | WasmMemory | WasmTable | WasmGlobal>;
   /** undefined once dropped */

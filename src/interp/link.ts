@@ -8,7 +8,7 @@ import { WasmFunc, hostFunc, typeIdOf } from './func.js';
 import { WasmGlobal } from './global.js';
 import { WasmMemory } from './memory.js';
 import type { Import, Module } from './module.js';
-import { showFuncType } from './show.js';
+import { importType, showFuncType } from './show.js';
 import { WasmTable } from './table.js';
 import type { LimitsType } from './types.js';
 
@@ -19,22 +19,12 @@ export interface Linked { readonly funcs: WasmFunc[]; readonly tables: WasmTable
 export function link(module: Module, imports: Imports): Linked {
   const linked: Linked = { funcs: [], tables: [], memories: [], globals: [] };
   for (const wanted of module.imports) {
-    const type = externType(module, wanted);
+    const type = importType(module, wanted);
     const found = find(imports, wanted, type);
     if (found === undefined) throw new LinkError('unknown import', wanted.module, wanted.name, `nobody provides this ${type.kind}${type.kind === 'func' ? ` ${showFuncType(type.type)}` : ''}`);
     take(linked, wanted, type, found);
   }
   return linked;
-}
-
-/** The type under which an import is asked for. */
-export function externType(module: Module, { desc }: Import): ExternType {
-  switch (desc.kind) {
-    case 'func': return { kind: 'func', type: module.types[desc.type] };
-    case 'table': return { kind: 'table', type: desc.type };
-    case 'memory': return { kind: 'memory', type: desc.type };
-    case 'global': return { kind: 'global', type: desc.type };
-  }
 }
 
 function find(imports: Imports, { module, name }: Import, type: ExternType): Extern | undefined {
