@@ -65,7 +65,7 @@ export class WasmInstance implements Instance {
       return allocate(type, this.limits.memoryPages);
     })];
     this.memory = first;
-    const spaces = { func: this.funcs, table: this.tables, memory: first ? [first] : [], global: globals };
+    const spaces = { func: this.funcs, table: this.tables, memory: first ? [first] : [], global: globals, tag: [] as WasmGlobal[] };
     this.exports = new Map(module.exports.map(({ name, kind, index }) => [name, spaces[kind][index]]));
     this.elems = module.elems.map(({ init }) => init.map((item) => typeof item === 'number' ? this.funcs[item] : constant(item).value));
     this.datas = module.datas.map(({ start, end }) => ({ start, end }));
