@@ -56,6 +56,7 @@ export class RingBuffer {
   /** bytes known to be there from #at on */
   #left = 0;
   #uncommitted = 0;
+  #closed = false;
 
   /** The map stays the caller's and must outlive this. @throws UsageError (USAGE) for another type of map; SyscallError (SYSCALL) */
   constructor(map: BpfMap) {
@@ -83,13 +84,14 @@ export class RingBuffer {
 
   /**
    * Goes to the next submitted record; skips discarded ones. False where there is none now, or where one that is still being
-   * written is next; everything before is then released.
+   * written is next, and after close; everything before is then released.
    */
   next(): boolean {
     const headers = this.#headers;
     if (this.#uncommitted >= COMMIT_EVERY) this.release();
     for (;;) {
       if (this.#left === 0) {
+        if (this.#closed) return false;
         this.#left = (Atomics.load(this.#head, 0) - (this.#position | 0)) >>> 0;
         if (this.#left === 0) break;
       }
@@ -137,7 +139,6 @@ export class RingBuffer {
     this.#consumer.close();
     this.#producer.close();
   }
-  #closed = false;
 
   [Symbol.dispose](): void {
     this.close();

@@ -7,7 +7,7 @@ import { parseBtf } from '#src/reloc/btf.js';
 import { vmlinuxBtf } from '#src/kernel/vmlinux.js';
 import { AttachType, MapCreateFlag, MapType, ProgType, TestRunFlag } from '#src/uapi.js';
 import { EXIT, asm, jump, load32, mapFd, mapValue, mov, movReg, store64 } from '../support/bpf-asm.js';
-import { descriptors, keepsDescriptors, needsFeature, u32Bytes } from '../support/kernel.js';
+import { descriptors, keepsDescriptors, needsFeature, needsTwoCpus, u32Bytes } from '../support/kernel.js';
 import { assert, sameBytes, suite, throwsCode } from '../support/suite.js';
 
 const before = { fds: openFds(), descriptors: descriptors().length };
@@ -149,7 +149,7 @@ suite('kernel/bpf programs', (test) => {
       sameBytes(dataOut.subarray(14), dataIn.subarray(14));
     });
   });
-  test('progTestRun runs a raw tracepoint program on the CPU that is asked for', () => {
+  test.needing([needsTwoCpus], 'progTestRun runs a raw tracepoint program on the CPU that is asked for', () => {
     const map = bpf.mapCreate({ type: MapType.ARRAY, keySize: 4, valueSize: 8, maxEntries: 1 });
     const insns = asm([0x85, 0, 0, 8], mapValue(1, map.value, 0), store64(1, 0, 0), mov(0, 0), EXIT);
     using(bpf.progLoad({ type: ProgType.RAW_TRACEPOINT, insns, license: 'GPL' }), (progFd) => {

@@ -2,6 +2,7 @@
  * What kernel tests share: what they may need of the machine, and the count of descriptors that shows a leak.
  */
 import { readdirSync } from 'node:fs';
+import { onlineCpus } from '#src/kernel/cpus.js';
 import { FEATURES, feature, type FeatureName } from '#src/kernel/features.js';
 import { assert, type Need } from './suite.js';
 
@@ -32,3 +33,6 @@ export function keepsDescriptors(run: () => void): void {
 
 export const u32Bytes = (...values: number[]): Uint8Array => new Uint8Array(Uint32Array.from(values).buffer);
 export const u64Bytes = (...values: bigint[]): Uint8Array => new Uint8Array(BigUint64Array.from(values).buffer);
+
+/** Tests that spread work over processors. */
+export const needsTwoCpus: Need = { name: 'two processors', missing: onlineCpus().length >= 2 && onlineCpus()[1] === 1 ? undefined : `there are ${onlineCpus().join(', ')}` };
