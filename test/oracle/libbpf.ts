@@ -54,7 +54,18 @@ export function toolObjects(): Map<string, Uint8Array> {
   return found;
 }
 
-export class Libbpf {
+let shared: Libbpf | undefined;
+
+/** The judge, compiled at its first use and removed when the process ends. */
+export function libbpf(): Libbpf {
+  if (!shared) {
+    const made = shared = new Libbpf();
+    process.on('exit', () => made.close());
+  }
+  return shared;
+}
+
+class Libbpf {
   readonly #folder = mkdtempSync(join(tmpdir(), 'dump-insns-'));
   readonly #program = join(this.#folder, 'dump-insns');
 
