@@ -62,6 +62,10 @@ const STATEMENTS: { readonly [K in Computed]?: string } = {
   'f32.abs': 'I32[%d] = I32[%a] & 0x7fffffff;',
   'f32.neg': 'I32[%d] = I32[%a] ^ 0x80000000;',
   'f32.copysign': 'I32[%d] = (I32[%a] & 0x7fffffff) | (I32[%b] & 0x80000000);',
+  // V8 hands on a signalling NaN here, and the specification wants a quiet one
+  'f64.ceil': 'const y = Math.ceil(F64[%a]); F64[%d] = y === y ? y : NaN;',
+  'f64.floor': 'const y = Math.floor(F64[%a]); F64[%d] = y === y ? y : NaN;',
+  'f64.trunc': 'const y = Math.trunc(F64[%a]); F64[%d] = y === y ? y : NaN;',
   'f64.abs': 'const l = lo(a), h = hi(a); lo(d) = l; hi(d) = h & 0x7fffffff;',
   'f64.neg': 'const l = lo(a), h = hi(a); lo(d) = l; hi(d) = h ^ 0x80000000;',
   'f64.copysign': 'const l = lo(a), h = (hi(a) & 0x7fffffff) | (hi(b) & 0x80000000); lo(d) = l; hi(d) = h;',

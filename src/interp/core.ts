@@ -144,9 +144,9 @@ export function makeCore(files: Files, m: Machine, cold: (w: number) => void): (
         case 154: { /* f32.copysign */ const x = code[pc + 1]; I32[fp + (w >>> 12)] = (I32[fp + (x & 0xffff)] & 0x7fffffff) | (I32[fp + (x >>> 16)] & 0x80000000); pc += 2; break; }
         case 155: { /* f64.abs */ const x = code[pc + 1]; const l = L32[((fp + x) << 1)], h = L32[((fp + x) << 1) + 1]; L32[((fp + (w >>> 12)) << 1)] = l; L32[((fp + (w >>> 12)) << 1) + 1] = h & 0x7fffffff; pc += 2; break; }
         case 156: { /* f64.neg */ const x = code[pc + 1]; const l = L32[((fp + x) << 1)], h = L32[((fp + x) << 1) + 1]; L32[((fp + (w >>> 12)) << 1)] = l; L32[((fp + (w >>> 12)) << 1) + 1] = h ^ 0x80000000; pc += 2; break; }
-        case 157: { /* f64.ceil */ const x = code[pc + 1]; F64[fp + (w >>> 12)] = Math.ceil(F64[fp + x]); pc += 2; break; }
-        case 158: { /* f64.floor */ const x = code[pc + 1]; F64[fp + (w >>> 12)] = Math.floor(F64[fp + x]); pc += 2; break; }
-        case 159: { /* f64.trunc */ const x = code[pc + 1]; F64[fp + (w >>> 12)] = Math.trunc(F64[fp + x]); pc += 2; break; }
+        case 157: { /* f64.ceil */ const x = code[pc + 1]; const y = Math.ceil(F64[fp + x]); F64[fp + (w >>> 12)] = y === y ? y : NaN; pc += 2; break; }
+        case 158: { /* f64.floor */ const x = code[pc + 1]; const y = Math.floor(F64[fp + x]); F64[fp + (w >>> 12)] = y === y ? y : NaN; pc += 2; break; }
+        case 159: { /* f64.trunc */ const x = code[pc + 1]; const y = Math.trunc(F64[fp + x]); F64[fp + (w >>> 12)] = y === y ? y : NaN; pc += 2; break; }
         case 160: { /* f64.nearest */ const x = code[pc + 1]; F64[fp + (w >>> 12)] = nearest(F64[fp + x]); pc += 2; break; }
         case 161: { /* f64.sqrt */ const x = code[pc + 1]; F64[fp + (w >>> 12)] = Math.sqrt(F64[fp + x]); pc += 2; break; }
         case 162: { /* f64.add */ const x = code[pc + 1]; F64[fp + (w >>> 12)] = F64[fp + (x & 0xffff)] + F64[fp + (x >>> 16)]; pc += 2; break; }
