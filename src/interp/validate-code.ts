@@ -1,16 +1,16 @@
 /**
  * Judges function bodies and constant expressions: the algorithm of the specification's appendix "Validation Algorithm", one
- * pass with an operand stack and a control stack. Time is linear in the code, apart from signatures, which validate.ts
- * bounds. Reads through InstrReader, so it relies on decode.ts for nothing but the ranges.
+ * pass over the stacks of validate-stack.ts. Time is linear in the code, apart from signatures, which validate.ts
+ * bounds.
  */
-import { InvalidError } from '../errors.js';
-import { InstrReader } from './instr.js';
-import type { Code, Expr, FuncType, LimitsType, Module, RefType, ValType } from './module.js';
-import { ROWS, mnemonicOf, type Feature } from './opcodes.js';
-import { EXTERNREF, F32, F64, FUNCREF, I32, I64, V128, isRef, typeName } from './types.js';
+import type { InstrReader } from './instr.js';
+import type { Code, Expr, FuncType, Module, TableType, ValType } from './module.js';
+import { ROWS, type Feature } from './opcodes.js';
+import { BOTTOM, BOTTOM_REF, typeNames, type TypeSpace } from './subtype.js';
+import { EXNREF, EXTERNREF, F32, F64, FUNCREF, I32, I64, V128, isNullable, isRef, nonNull, nullable, refTo, typeName } from './types.js';
+import { gcInstruction, refEq } from './validate-gc.js';
+import { TypeStack, tableAddress } from './validate-stack.js';
 
-/** The type of a value that unreachable code may have or not: it fits everywhere. */
-const BOTTOM = 0;
 /** In place of a type in the tables below: the address type of the instruction's memory. */
 const ADDRESS = 1;
 
@@ -32,58 +32,55 @@ ROWS.forEach(([, mnemonic, immediates, signature], row) => {
   if (bytes) NATURAL[row] = Math.log2(Number(bytes));
 });
 
+/** How many lanes a lane index has to choose from, else 0. */
+const LANES = Uint8Array.from(ROWS, ([, mnemonic, immediates]) => {
+  if (!/\blane$/.test(immediates)) return 0;
+  const [, shape, bits] = /x(\d+)\.|(\d+)_lane/.exec(mnemonic)!;
+  return shape ? Number(shape) : 128 / Number(bits);
+});
+/** The two vectors that i8x16.shuffle chooses from. */
+const SHUFFLE_LANES = 32;
+
 /** Beyond this many locals of a function, types are searched in the groups instead of looked up. */
 const FLAT_LOCALS = 256;
 
-export class CodeValidator {
-  readonly #module: Module;
-  readonly #r: InstrReader;
+export class CodeValidator extends TypeStack {
   readonly #declared: ReadonlySet<number>;
-  #func: number | undefined;
-
-  #stack = new Int32Array(256);
-  #sp = 0;
-
-  // the control stack, innermost frame last; #depth is its length, #height and #dead belong to the innermost
-  #frameOp: number[] = [];
-  #frameStart: (readonly ValType[])[] = [];
-  #frameEnd: (readonly ValType[])[] = [];
-  #frameHeight: number[] = [];
-  #frameDead: boolean[] = [];
-  #depth = 0;
-  #height = 0;
-  #dead = false;
 
   // locals of the function: the first of them one by one, all of them as groups
   readonly #flat = new Int32Array(FLAT_LOCALS);
   #localCount = 0;
+  #paramCount = 0;
   /** group -> the index behind its last local, and its type */
   #groupEnd: number[] = [];
   #groupType: ValType[] = [];
+  /** locals without a default value that have one by now, in order, and for each frame how many there were when it began */
+  #assigned = new Set<number>();
+  #assignments: number[] = [];
+  readonly #frameAssigned: number[] = [];
 
   /** a number for each br_table, and for each frame the last one whose target it was */
   #tick = 0;
-  #frameTick: number[] = [];
+  readonly #frameTick: number[] = [];
 
   /** @param declared functions that ref.func may name */
-  constructor(module: Module, features: ReadonlySet<Feature>, declared: ReadonlySet<number>) {
-    this.#module = module;
+  constructor(module: Module, features: ReadonlySet<Feature>, types: TypeSpace, declared: ReadonlySet<number>) {
+    super(module, features, types);
     this.#declared = declared;
-    this.#r = new InstrReader(module.bytes, 0, 0, features);
   }
 
   /** @param func index in the function index space. @throws InvalidError */
   body(func: number, code: Code): void {
-    this.#func = func;
-    const type = this.#module.types[this.#module.funcs[func]];
+    this.func = func;
+    const type = this.module.types[this.module.funcs[func]];
     this.#setLocals(type.params, code);
-    this.#range(code.start, code.end, [], type.results);
-    const r = this.#r;
+    this.begin(code.start, code.end, type.results);
+    const { r } = this;
     while (r.pos < r.end) {
       r.next();
       this.#step(r);
     }
-    if (this.#depth !== 0) throw new Error('bug: unbalanced code passed the decoder');
+    if (this.depth !== 0) throw new Error('bug: unbalanced code passed the decoder');
   }
 
   /**
@@ -91,164 +88,163 @@ export class CodeValidator {
    * @throws InvalidError
    */
   constant(expr: Expr, type: ValType, globals: number): void {
-    this.#func = undefined;
+    this.func = undefined;
     this.#localCount = 0;
-    this.#range(expr.start, expr.end, [], [type]);
-    const r = this.#r;
+    this.begin(expr.start, expr.end, [type]);
+    const { r } = this;
     while (r.pos < r.end) {
       r.next();
-      switch (r.op) {
-        case 0x0b: case 0x41: case 0x42: case 0x43: case 0x44: case 0xd0: case 0xd2: break;
-        case 0x23: {
-          const global = r.a < globals ? this.#module.globals[r.a] : undefined;
-          if (!global) throw this.#fail(`unknown global ${r.a}`, `${globals} can be read here`);
-          if (global.type.mutable) throw this.#fail('constant expression required', `global ${r.a} is mutable`);
-          break;
-        }
-        default: throw this.#fail('constant expression required');
-      }
+      this.#constantStep(r, globals);
       this.#step(r);
     }
   }
 
-  #range(start: number, end: number, params: readonly ValType[], results: readonly ValType[]): void {
-    this.#r.pos = start;
-    this.#r.end = end;
-    this.#sp = 0;
-    this.#depth = 0;
-    this.#open(0x02, params, results);
+  #constantStep(r: InstrReader, globals: number): void {
+    switch (r.op) {
+      case 0x0b: case 0x41: case 0x42: case 0x43: case 0x44: case 0xd0: case 0xd2: case 0xfd0c: return;
+      case 0xfb00: case 0xfb01: case 0xfb06: case 0xfb07: case 0xfb08: case 0xfb1a: case 0xfb1b: case 0xfb1c: return;
+      case 0x6a: case 0x6b: case 0x6c: case 0x7c: case 0x7d: case 0x7e:
+        if (this.features.has('extended-const')) return;
+        throw this.fail('constant expression required', 'arithmetic there needs the feature extended-const');
+      case 0x23: {
+        const global = r.a < globals ? this.module.globals[r.a] : undefined;
+        if (!global) throw this.fail(`unknown global ${r.a}`, `${globals} can be read here`);
+        if (global.type.mutable) throw this.fail('constant expression required', `global ${r.a} is mutable`);
+        return;
+      }
+      default: throw this.fail('constant expression required');
+    }
   }
 
   #step(r: InstrReader): void {
     const { op, row } = r;
     if (op >= 0x45 && op <= 0xc4) return this.#simple(row);
     switch (op) {
-      case 0x20: return this.#push(this.#local(r.a)); // local.get
-      case 0x21: return this.#pop(this.#local(r.a)); // local.set
+      case 0x20: return this.#localGet(r.a);
+      case 0x21: return this.#localSet(r.a, this.#local(r.a)); // local.set
       case 0x22: { // local.tee
         const type = this.#local(r.a);
-        this.#pop(type);
-        return this.#push(type);
+        this.#localSet(r.a, type);
+        return this.push(type);
       }
-      case 0x41: return this.#push(I32); // i32.const
+      case 0x41: return this.push(I32); // i32.const
       case 0x0b: return this.#end();
       case 0x02: case 0x03: return this.#block(op, r); // block, loop
       case 0x04: // if
-        this.#pop(I32);
+        if (r.a < 0) this.known(r.b);
+        this.pop(I32);
         return this.#block(op, r);
       case 0x05: { // else
-        const start = this.#frameStart[this.#depth - 1], end = this.#frameEnd[this.#depth - 1];
-        this.#close();
+        const start = this.frameStart[this.depth - 1], end = this.frameEnd[this.depth - 1];
+        this.close();
+        this.#forget();
         return this.#open(0x05, start, end);
       }
       case 0x0c: // br
-        this.#popAll(this.#label(r.a));
-        return this.#unreachable();
+        this.popAll(this.label(r.a));
+        return this.unreachable();
       case 0x0d: { // br_if
-        const types = this.#label(r.a);
-        this.#pop(I32);
-        this.#popAll(types);
-        return this.#pushAll(types);
+        const types = this.label(r.a);
+        this.pop(I32);
+        this.popAll(types);
+        return this.pushAll(types);
       }
       case 0x0e: return this.#brTable(r);
       case 0x0f: // return
-        this.#popAll(this.#frameEnd[0]);
-        return this.#unreachable();
-      case 0x00: return this.#unreachable();
-      case 0x10: { // call
-        const type = this.#type(this.#function(r.a));
-        this.#popAll(type.params);
-        return this.#pushAll(type.results);
+        this.popAll(this.frameEnd[0]);
+        return this.unreachable();
+      case 0x00: return this.unreachable();
+      case 0x10: return this.#call(this.funcType(this.function(r.a)), false);
+      case 0x11: return this.#callIndirect(r, false);
+      case 0x12: return this.#call(this.funcType(this.function(r.a)), true); // return_call
+      case 0x13: return this.#callIndirect(r, true);
+      case 0x14: case 0x15: { // call_ref, return_call_ref
+        const type = this.funcType(r.a);
+        this.pop(refTo(r.a, true));
+        return this.#call(type, op === 0x15);
       }
-      case 0x11: { // call_indirect
-        const elem = this.#table(r.b).elem;
-        if (!this.#matches(elem, FUNCREF)) throw this.#fail('type mismatch', `table ${r.b} holds ${typeName(elem)}, expected funcref`);
-        const type = this.#type(r.a);
-        this.#pop(this.#tableAddress(r.b));
-        this.#popAll(type.params);
-        return this.#pushAll(type.results);
-      }
-      case 0x1a: this.#popAny(); return; // drop
+      case 0x08: // throw
+        this.popAll(this.tag(r.a).params);
+        return this.unreachable();
+      case 0x0a: // throw_ref
+        this.pop(EXNREF);
+        return this.unreachable();
+      case 0x1f: // try_table
+        this.#catches(r);
+        return this.#block(op, r);
+      case 0x1a: this.popAny(); return; // drop
       case 0x1b: return this.#select();
       case 0x1c: // select with a type
-        if (r.a !== 1) throw this.#fail('invalid result arity', `${r.a} types, expected 1`);
-        this.#pop(I32);
-        this.#pop(r.b);
-        this.#pop(r.b);
-        return this.#push(r.b);
-      case 0x23: return this.#push(this.#global(r.a).type); // global.get
+        if (r.a !== 1) throw this.fail('invalid result arity', `${r.a} types, expected 1`);
+        this.known(r.b);
+        this.pop(I32);
+        this.pop(r.b);
+        this.pop(r.b);
+        return this.push(r.b);
+      case 0x23: return this.push(this.global(r.a).type); // global.get
       case 0x24: { // global.set
-        const global = this.#global(r.a);
-        if (!global.mutable) throw this.#fail('immutable global', `global ${r.a}`);
-        return this.#pop(global.type);
+        const global = this.global(r.a);
+        if (!global.mutable) throw this.fail('immutable global', `global ${r.a}`);
+        return this.pop(global.type);
       }
-      case 0x25: { // table.get
-        const { elem } = this.#table(r.a);
-        this.#pop(this.#tableAddress(r.a));
-        return this.#push(elem);
-      }
-      case 0x26: { // table.set
-        const { elem } = this.#table(r.a);
-        this.#pop(elem);
-        return this.#pop(this.#tableAddress(r.a));
-      }
-      case 0xd0: return this.#push(r.a); // ref.null
-      case 0xd1: { // ref.is_null
-        const type = this.#popAny();
-        if (type !== BOTTOM && !isRef(type)) throw this.#fail('type mismatch', `expected a reference, found ${typeName(type)}`);
-        return this.#push(I32);
-      }
-      case 0xd2: // ref.func
-        this.#function(r.a);
-        if (this.#func !== undefined && !this.#declared.has(r.a)) {
-          throw this.#fail('undeclared function reference', `function ${r.a} is in no element segment, export or global`);
+      case 0x25: case 0x26: case 0xfc0f: case 0xfc10: case 0xfc11: return this.#tableAccess(op, this.table(r.a));
+      case 0xd0: return this.push(this.known(r.a)); // ref.null
+      case 0xd1: // ref.is_null
+        this.popRef();
+        return this.push(I32);
+      case 0xd2: { // ref.func
+        const type = this.function(r.a);
+        if (this.func !== undefined && !this.#declared.has(r.a)) {
+          throw this.fail('undeclared function reference', `function ${r.a} is in no element segment, export or global`);
         }
-        return this.#push(FUNCREF);
+        return this.push(refTo(type, false));
+      }
+      case 0xd3: return refEq(this);
+      case 0xd4: return this.push(nonNull(this.popRef())); // ref.as_non_null
+      case 0xd5: { // br_on_null
+        const types = this.label(r.a);
+        const type = this.popRef();
+        this.popAll(types);
+        this.pushAll(types);
+        return this.push(nonNull(type));
+      }
+      case 0xd6: return this.#brOnNonNull(r.a);
       case 0xfc08: // memory.init
-        this.#memory(r.b);
-        this.#dataSegment(r.a);
+        this.memory(r.b);
+        this.dataSegment(r.a);
         return this.#signature(row, r.b);
-      case 0xfc09: return this.#dataSegment(r.a); // data.drop
-      case 0xfc0a: // memory.copy
-        this.#memory(r.a);
-        this.#memory(r.b);
-        return this.#signature(row, r.a);
+      case 0xfc09: return this.dataSegment(r.a); // data.drop
+      case 0xfc0a: { // memory.copy
+        this.memory(r.a);
+        this.memory(r.b);
+        const to = this.address(r.a), from = this.address(r.b);
+        this.pop(to === I32 ? to : from);
+        this.pop(from);
+        return this.pop(to);
+      }
       case 0x3f: case 0x40: case 0xfc0b: // memory.size, memory.grow, memory.fill
-        this.#memory(r.a);
+        this.memory(r.a);
         return this.#signature(row, r.a);
       case 0xfc0c: { // table.init
-        const { elem } = this.#table(r.b);
-        const from = this.#elemSegment(r.a);
-        if (!this.#matches(from, elem)) throw this.#fail('type mismatch', `segment ${r.a} holds ${typeName(from)}, table ${r.b} takes ${typeName(elem)}`);
-        this.#pop(I32);
-        this.#pop(I32);
-        return this.#pop(this.#tableAddress(r.b));
+        const table = this.table(r.b);
+        this.expect(this.elemSegment(r.a), table.elem, 'the segment holds');
+        this.pop(I32);
+        this.pop(I32);
+        return this.pop(tableAddress(table));
       }
-      case 0xfc0d: this.#elemSegment(r.a); return; // elem.drop
+      case 0xfc0d: this.elemSegment(r.a); return; // elem.drop
       case 0xfc0e: { // table.copy
-        const to = this.#table(r.a).elem, from = this.#table(r.b).elem;
-        if (!this.#matches(from, to)) throw this.#fail('type mismatch', `table ${r.b} holds ${typeName(from)}, table ${r.a} takes ${typeName(to)}`);
-        this.#pop(I32);
-        this.#pop(this.#tableAddress(r.b));
-        return this.#pop(this.#tableAddress(r.a));
-      }
-      case 0xfc0f: { // table.grow
-        const { elem } = this.#table(r.a);
-        this.#pop(this.#tableAddress(r.a));
-        this.#pop(elem);
-        return this.#push(this.#tableAddress(r.a));
-      }
-      case 0xfc10: // table.size
-        this.#table(r.a);
-        return this.#push(this.#tableAddress(r.a));
-      case 0xfc11: { // table.fill
-        const { elem } = this.#table(r.a);
-        this.#pop(this.#tableAddress(r.a));
-        this.#pop(elem);
-        return this.#pop(this.#tableAddress(r.a));
+        const to = this.table(r.a), from = this.table(r.b);
+        this.expect(from.elem, to.elem, 'the source holds');
+        this.pop(tableAddress(to.is64 ? from : to));
+        this.pop(tableAddress(from));
+        return this.pop(tableAddress(to));
       }
       default:
+        if (op >= 0xfb00 && op <= 0xfbff) return gcInstruction(this, r);
         if (NATURAL[row] !== 0xff) return this.#access(r);
+        if (op === 0xfd0d) this.#shuffle(r);
+        else if (LANES[row] !== 0) this.#lane(r.a, LANES[row]);
         return this.#simple(row);
     }
   }
@@ -256,13 +252,13 @@ export class CodeValidator {
   // ---- instructions by signature --------------------------------------------------------------------------------
 
   #simple(row: number): void {
-    const stack = this.#stack;
+    const { stack } = this;
     const n = ARITY[row];
-    const base = this.#sp - n;
-    if (base >= this.#height && (n === 0 || stack[base] === PARAM[0][row] && (n === 1 || stack[base + 1] === PARAM[1][row] && n === 2))) {
-      this.#sp = base;
+    const base = this.sp - n;
+    if (base >= this.height && (n === 0 || stack[base] === PARAM[0][row] && (n === 1 || stack[base + 1] === PARAM[1][row] && n === 2))) {
+      this.sp = base;
       const result = RESULT[row];
-      if (result !== 0) this.#push(result);
+      if (result !== 0) this.push(result);
       return;
     }
     this.#signature(row, 0);
@@ -271,180 +267,174 @@ export class CodeValidator {
   #signature(row: number, memory: number): void {
     for (let i = ARITY[row] - 1; i >= 0; i--) {
       const type = PARAM[i][row];
-      this.#pop(type === ADDRESS ? this.#address(memory) : type);
+      this.pop(type === ADDRESS ? this.address(memory) : type);
     }
     const result = RESULT[row];
-    if (result !== 0) this.#push(result === ADDRESS ? this.#address(memory) : result);
+    if (result !== 0) this.push(result === ADDRESS ? this.address(memory) : result);
   }
 
   #access(r: InstrReader): void {
-    this.#memory(r.b);
+    this.memory(r.b);
     const { row } = r;
-    if (r.c > NATURAL[row]) throw this.#fail('alignment must not be larger than natural', `2^${r.c}, natural is 2^${NATURAL[row]}`);
-    if (r.a >= 2 ** 32 && this.#address(r.b) === I32) throw this.#fail('offset out of range', `${r.a} in a 32-bit memory`);
+    if (r.c > NATURAL[row]) throw this.fail('alignment must not be larger than natural', `2^${r.c}, natural is 2^${NATURAL[row]}`);
+    if (r.a >= 2 ** 32 && this.address(r.b) === I32) throw this.fail('offset out of range', `${r.a} in a 32-bit memory`);
+    if (LANES[row] !== 0) this.#lane(r.d, LANES[row]);
     this.#signature(row, r.b);
+  }
+
+  #lane(lane: number, lanes: number): void {
+    if (lane >= lanes) throw this.fail('invalid lane index', `${lane} of ${lanes} lanes`);
+  }
+
+  #shuffle(r: InstrReader): void {
+    for (const word of [r.a, r.b, r.c, r.d]) {
+      for (let shift = 0; shift < 32; shift += 8) this.#lane(word >>> shift & 0xff, SHUFFLE_LANES);
+    }
+  }
+
+  #tableAccess(op: number, table: TableType): void {
+    const { elem } = table;
+    const address = tableAddress(table);
+    switch (op) {
+      case 0x25: // table.get
+        this.pop(address);
+        return this.push(elem);
+      case 0x26: // table.set
+        this.pop(elem);
+        return this.pop(address);
+      case 0xfc0f: // table.grow
+        this.pop(address);
+        this.pop(elem);
+        return this.push(address);
+      case 0xfc10: return this.push(address); // table.size
+      default: // table.fill
+        this.pop(address);
+        this.pop(elem);
+        return this.pop(address);
+    }
   }
 
   // ---- control --------------------------------------------------------------------------------------------------
 
   #block(op: number, r: InstrReader): void {
     if (r.a >= 0) {
-      const type = this.#type(r.a);
-      this.#popAll(type.params);
+      const type = this.funcType(r.a);
+      this.popAll(type.params);
       this.#open(op, type.params, type.results);
     } else {
-      this.#open(op, NONE, r.b === 0 ? NONE : single(r.b));
+      this.#open(op, NONE, r.b === 0 ? NONE : single(this.known(r.b)));
     }
   }
 
   #open(op: number, start: readonly ValType[], end: readonly ValType[]): void {
-    const depth = this.#depth++;
-    if (depth > 0) this.#frameDead[depth - 1] = this.#dead;
-    this.#frameOp[depth] = op;
-    this.#frameStart[depth] = start;
-    this.#frameEnd[depth] = end;
-    this.#frameTick[depth] = 0;
-    this.#frameHeight[depth] = this.#height = this.#sp;
-    this.#dead = false;
-    this.#pushAll(start);
-  }
-
-  /** Checks the results of the innermost frame and leaves it. */
-  #close(): void {
-    const depth = this.#depth - 1;
-    const end = this.#frameEnd[depth];
-    this.#popAll(end);
-    if (this.#sp !== this.#height) {
-      throw this.#fail('type mismatch', `${this.#sp - this.#height} more values on the stack than the block's results ${typeNames(end)}`);
-    }
-    this.#depth = depth;
-    if (depth > 0) {
-      this.#height = this.#frameHeight[depth - 1];
-      this.#dead = this.#frameDead[depth - 1];
-    }
+    this.#frameTick[this.depth] = 0;
+    this.#frameAssigned[this.depth] = this.#assignments.length;
+    this.open(op, start, end);
   }
 
   #end(): void {
-    const depth = this.#depth - 1;
-    const end = this.#frameEnd[depth];
-    const start = this.#frameStart[depth];
-    this.#close();
-    if (this.#frameOp[depth] === 0x04 && !this.#sameTypes(start, end)) {
-      throw this.#fail('type mismatch', `an if without else turns ${typeNames(start)} into ${typeNames(end)}`);
+    const depth = this.depth - 1;
+    const end = this.frameEnd[depth];
+    const start = this.frameStart[depth];
+    this.close();
+    if (depth === 0) return;
+    this.#forget();
+    if (this.frameOp[depth] === 0x04 && !this.types.allMatch(start, end)) {
+      throw this.fail('type mismatch', `an if without else turns ${typeNames(start)} into ${typeNames(end)}`);
     }
-    if (depth > 0) this.#pushAll(end);
-  }
-
-  #unreachable(): void {
-    this.#sp = this.#height;
-    this.#dead = true;
-  }
-
-  /** What a branch to the label has to bring. */
-  #label(label: number): readonly ValType[] {
-    const frame = this.#depth - 1 - label;
-    if (frame < 0) throw this.#fail(`unknown label ${label}`, `${this.#depth} labels`);
-    return this.#frameOp[frame] === 0x03 ? this.#frameStart[frame] : this.#frameEnd[frame];
+    this.pushAll(end);
   }
 
   #brTable(r: InstrReader): void {
-    this.#pop(I32);
+    this.pop(I32);
     const { a: count, labels } = r;
-    const arity = this.#label(labels[count]).length;
+    const arity = this.label(labels[count]).length;
     const tick = ++this.#tick;
     for (let i = 0; i <= count; i++) {
-      const types = this.#label(labels[i]);
-      const frame = this.#depth - 1 - labels[i];
+      const types = this.label(labels[i]);
+      const frame = this.depth - 1 - labels[i];
       if (this.#frameTick[frame] === tick) continue;
       this.#frameTick[frame] = tick;
-      if (types.length !== arity) throw this.#fail('type mismatch', `label ${labels[i]} takes ${types.length} values, the default label ${arity}`);
-      this.#peekAll(types);
+      if (types.length !== arity) throw this.fail('type mismatch', `label ${labels[i]} takes ${types.length} values, the default label ${arity}`);
+      this.peekAll(types);
     }
-    this.#unreachable();
+    this.unreachable();
+  }
+
+  #brOnNonNull(label: number): void {
+    const types = this.label(label);
+    const last = types.at(-1);
+    if (last === undefined || !isRef(last)) throw this.fail('type mismatch', `label ${label} takes ${typeNames(types)}, expected a reference at its end`);
+    this.pop(nullable(last));
+    const before = types.slice(0, -1);
+    this.popAll(before);
+    this.pushAll(before);
+  }
+
+  #call(type: FuncType, tail: boolean): void {
+    this.popAll(type.params);
+    if (!tail) return this.pushAll(type.results);
+    const results = this.frameEnd[0];
+    if (!this.types.allMatch(type.results, results)) {
+      throw this.fail('type mismatch', `the callee returns ${typeNames(type.results)}, the function ${typeNames(results)}`);
+    }
+    this.unreachable();
+  }
+
+  #callIndirect(r: InstrReader, tail: boolean): void {
+    const table = this.table(r.b);
+    this.expect(table.elem, FUNCREF, 'the table holds');
+    const type = this.funcType(r.a);
+    this.pop(tableAddress(table));
+    this.#call(type, tail);
+  }
+
+  #catches(r: InstrReader): void {
+    for (let i = 0; i < 3 * r.c; i += 3) {
+      const kind = r.catches[i], label = r.catches[i + 2];
+      const brings = [...kind < 2 ? this.tag(r.catches[i + 1]).params : [], ...kind % 2 === 1 ? [nonNull(EXNREF)] : []];
+      const types = this.label(label);
+      if (!this.types.allMatch(brings, types)) throw this.fail('type mismatch', `the catch brings ${typeNames(brings)}, label ${label} takes ${typeNames(types)}`);
+    }
   }
 
   #select(): void {
-    this.#pop(I32);
-    const b = this.#popAny();
-    const a = this.#popAny();
-    if (isRef(a) || isRef(b)) throw this.#fail('type mismatch', `select without a type takes no ${typeName(isRef(a) ? a : b)}`);
-    if (a !== b && a !== BOTTOM && b !== BOTTOM) throw this.#fail('type mismatch', `select between ${typeName(a)} and ${typeName(b)}`);
-    this.#push(a === BOTTOM ? b : a);
+    this.pop(I32);
+    const b = this.popAny();
+    const a = this.popAny();
+    if (isRef(a) || isRef(b)) throw this.fail('type mismatch', `select without a type takes no ${a === BOTTOM_REF || b === BOTTOM_REF ? 'reference' : typeName(isRef(a) ? a : b)}`);
+    if (a !== b && a !== BOTTOM && b !== BOTTOM) throw this.fail('type mismatch', `select between ${typeName(a)} and ${typeName(b)}`);
+    this.push(a === BOTTOM ? b : a);
   }
 
-  // ---- the operand stack ----------------------------------------------------------------------------------------
-
-  #push(type: ValType): void {
-    const sp = this.#sp++;
-    if (sp >= this.#stack.length) this.#grow();
-    this.#stack[sp] = type;
-  }
-
-  #grow(): void {
-    const wider = new Int32Array(2 * this.#stack.length);
-    wider.set(this.#stack);
-    this.#stack = wider;
-  }
-
-  #popAny(): ValType {
-    if (this.#sp > this.#height) return this.#stack[--this.#sp];
-    if (this.#dead) return BOTTOM;
-    throw this.#fail('type mismatch', 'expected a value, found an empty stack');
-  }
-
-  #pop(type: ValType): void {
-    if (this.#sp > this.#height) {
-      const found = this.#stack[--this.#sp];
-      if (found !== type && !this.#matches(found, type)) throw this.#fail('type mismatch', `expected ${typeName(type)}, found ${typeName(found)}`);
-    } else if (!this.#dead) {
-      throw this.#fail('type mismatch', `expected ${typeName(type)}, found an empty stack`);
-    }
-  }
-
-  #popAll(types: readonly ValType[]): void {
-    for (let i = types.length - 1; i >= 0; i--) this.#pop(types[i]);
-  }
-
-  #pushAll(types: readonly ValType[]): void {
-    for (let i = 0; i < types.length; i++) this.#push(types[i]);
-  }
-
-  /** Like popAll and then pushing back what was there. */
-  #peekAll(types: readonly ValType[]): void {
-    const sp = this.#sp;
-    this.#popAll(types);
-    this.#sp = sp;
-  }
-
-  #matches(sub: ValType, type: ValType): boolean {
-    return sub === type || sub === BOTTOM;
-  }
-
-  #sameTypes(a: readonly ValType[], b: readonly ValType[]): boolean {
-    return a.length === b.length && a.every((type, i) => this.#matches(type, b[i]));
-  }
-
-  // ---- index spaces ---------------------------------------------------------------------------------------------
+  // ---- locals ---------------------------------------------------------------------------------------------------
 
   #setLocals(params: readonly ValType[], code: Code): void {
-    const ends = this.#groupEnd = [] as number[];
-    const types = this.#groupType = [] as ValType[];
-    let end = 0;
-    const add = (type: ValType, count: number): void => {
-      if (count === 0) return;
-      if (end < FLAT_LOCALS) this.#flat.fill(type, end, Math.min(end + count, FLAT_LOCALS));
-      end += count;
-      ends.push(end);
-      types.push(type);
-    };
-    for (const type of params) add(type, 1);
-    for (const { count, type } of code.locals) add(type, count);
-    this.#localCount = end;
+    this.#groupEnd.length = 0;
+    this.#groupType.length = 0;
+    this.#localCount = 0;
+    for (let i = 0; i < params.length; i++) this.#addLocals(params[i], 1);
+    this.#paramCount = params.length;
+    for (const { count, type } of code.locals) this.#addLocals(this.known(type), count);
+    if (this.#assigned.size > 0) this.#assigned.clear();
+    this.#assignments.length = 0;
+  }
+
+  #addLocals(type: ValType, count: number): void {
+    if (count === 0) return;
+    const start = this.#localCount;
+    const end = this.#localCount = start + count;
+    if (start < FLAT_LOCALS) {
+      if (count === 1) this.#flat[start] = type;
+      else this.#flat.fill(type, start, Math.min(end, FLAT_LOCALS));
+    }
+    this.#groupEnd.push(end);
+    this.#groupType.push(type);
   }
 
   #local(index: number): ValType {
     if (index < this.#localCount) return index < FLAT_LOCALS ? this.#flat[index] : this.#farLocal(index);
-    throw this.#fail(`unknown local ${index}`, `${this.#localCount} locals`);
+    throw this.fail(`unknown local ${index}`, `${this.#localCount} locals`);
   }
 
   #farLocal(index: number): ValType {
@@ -457,54 +447,26 @@ export class CodeValidator {
     return this.#groupType[low];
   }
 
-  #type(index: number): FuncType {
-    return this.#module.types[index] ?? this.#unknown('type', index, this.#module.types.length);
+  #localGet(index: number): void {
+    const type = this.#local(index);
+    if (type > 0xff && !isNullable(type) && index >= this.#paramCount && !this.#assigned.has(index)) {
+      throw this.fail(`uninitialized local ${index}`, `${typeName(type)} has no default value`);
+    }
+    this.push(type);
   }
 
-  /** @returns its type index */
-  #function(index: number): number {
-    return this.#module.funcs[index] ?? this.#unknown('function', index, this.#module.funcs.length);
+  #localSet(index: number, type: ValType): void {
+    this.pop(type);
+    if (type > 0xff && !isNullable(type) && index >= this.#paramCount && !this.#assigned.has(index)) {
+      this.#assigned.add(index);
+      this.#assignments.push(index);
+    }
   }
 
-  #global(index: number): { readonly type: ValType; readonly mutable: boolean } {
-    return (this.#module.globals[index] ?? this.#unknown('global', index, this.#module.globals.length)).type;
-  }
-
-  #table(index: number): { readonly elem: RefType; readonly limits: LimitsType } {
-    return (this.#module.tables[index] ?? this.#unknown('table', index, this.#module.tables.length)).type;
-  }
-
-  #tableAddress(_table: number): ValType {
-    return I32;
-  }
-
-  #memory(index: number): void {
-    if (index >= this.#module.memories.length) this.#unknown('memory', index, this.#module.memories.length);
-  }
-
-  #address(_memory: number): ValType {
-    return I32;
-  }
-
-  #elemSegment(index: number): RefType {
-    return (this.#module.elems[index] ?? this.#unknown('elem segment', index, this.#module.elems.length)).type;
-  }
-
-  #dataSegment(index: number): void {
-    if (index >= this.#module.datas.length) this.#unknown('data segment', index, this.#module.datas.length);
-  }
-
-  #unknown(what: string, index: number, count: number): never {
-    throw this.#fail(`unknown ${what} ${index}`, `the module has ${count}`);
-  }
-
-  #fail(reason: string, detail = ''): InvalidError {
-    const { offset, op } = this.#r;
-    const func = this.#func;
-    return new InvalidError(reason, {
-      offset, op: mnemonicOf(op),
-      ...func === undefined ? {} : { func, funcName: this.#module.names.func(func) },
-    }, detail);
+  /** What the block just left has given a value to may be without one behind it. */
+  #forget(): void {
+    const before = this.#frameAssigned[this.depth];
+    while (this.#assignments.length > before) this.#assigned.delete(this.#assignments.pop()!);
   }
 }
 
@@ -513,8 +475,4 @@ const singles = new Map([I32, I64, F32, F64, V128, FUNCREF, EXTERNREF].map((type
 
 function single(type: ValType): readonly ValType[] {
   return singles.get(type) ?? [type];
-}
-
-function typeNames(types: readonly ValType[]): string {
-  return `[${types.map(typeName).join(' ')}]`;
 }

@@ -4,39 +4,54 @@
  */
 import { InvalidError } from '../errors.js';
 import { InstrReader } from './instr.js';
-import type { Code, Elem, Expr, LimitsType, Module } from './module.js';
+import type { Code, Elem, Expr, FuncType, LimitsType, Module, TableDef } from './module.js';
 import { FEATURES_2_0, type Feature } from './opcodes.js';
-import { I32, typeName } from './types.js';
+import { TypeSpace, typeNames } from './subtype.js';
+import { isNullable, typeIndexOf, typeName } from './types.js';
 import { CodeValidator } from './validate-code.js';
+import { tableAddress } from './validate-stack.js';
 
 /** Pages of 64 KiB that 32-bit addresses reach. */
 const MAX_PAGES = 65536;
+const MAX_PAGES_64 = 2 ** 48;
 const MAX_TABLE = 2 ** 32 - 1;
+/** every u64 is read as a number not above this one */
+const MAX_TABLE_64 = 2 ** 64;
 
 /** Bounds of this engine where the specification has none; the same as those of the JavaScript embedding. */
-export const IMPLEMENTATION_LIMITS = { params: 1000, results: 1000, locals: 50_000 } as const;
+export const IMPLEMENTATION_LIMITS = { types: 1_000_000, params: 1000, results: 1000, fields: 10_000, locals: 50_000 } as const;
 
 /** @throws InvalidError for the first fault found */
 export function validate(module: Module, features: ReadonlySet<Feature> = FEATURES_2_0): void {
   types(module);
-  imports(module);
-  const { types: typeSpace, funcs, tables, memories, globals, elems, datas } = module;
-  funcs.forEach((type) => { known('type', type, typeSpace.length); });
-  tables.forEach(({ type }, i) => { limits(`table ${i}`, type.limits, MAX_TABLE, `table size must be at most ${MAX_TABLE}`); });
-  memories.forEach(({ limits: size }, i) => {
-    limits(`memory ${i}`, size, MAX_PAGES, `memory size must be at most ${MAX_PAGES} pages (4GiB)`);
+  const space = new TypeSpace(module);
+  const { funcs, tables, memories, globals, tags, elems, datas } = module;
+  const code = new CodeValidator(module, features, space, declaredFunctions(module, features));
+  funcs.forEach((type) => { funcType(module, type); });
+  tags.forEach((type, i) => {
+    const { results } = funcType(module, type);
+    if (results.length > 0) throw new InvalidError('non-empty tag result type', {}, `tag ${i} returns ${typeNames(results)}`);
+  });
+  tables.forEach((table, i) => { tableDef(module, code, table, i); });
+  memories.forEach(({ limits: size, is64 }, i) => {
+    const most = is64 ? MAX_PAGES_64 : MAX_PAGES;
+    limits(`memory ${i}`, size, most, `memory size must be at most ${most} pages (${is64 ? '16EiB' : '4GiB'})`);
   });
   if (memories.length > 1 && !features.has('multi-memory')) {
     throw new InvalidError('multiple memories', {}, `${memories.length}, more than one needs the feature multi-memory`);
   }
-  const code = new CodeValidator(module, features, declaredFunctions(module, features));
-  const readable = module.imported.global;
-  globals.forEach(({ type, init }) => { if (init) code.constant(init, type.type, readable); });
-  for (const elem of elems) element(module, code, elem, readable);
+  const imported = module.imported.global;
+  const anyGlobal = features.has('gc');
+  globals.forEach(({ type, init }, i) => {
+    known('type', typeIndexOf(type.type), module.types.length);
+    if (init) code.constant(init, type.type, anyGlobal ? i : imported);
+  });
+  const readable = anyGlobal ? globals.length : imported;
+  for (const elem of elems) element(module, code, space, elem, readable);
   for (const { mode } of datas) {
     if (mode.kind !== 'active') continue;
     known('memory', mode.memory, memories.length);
-    code.constant(mode.offset, I32, readable);
+    code.constant(mode.offset, code.address(mode.memory), readable);
   }
   start(module);
   exports(module);
@@ -47,15 +62,31 @@ export function validate(module: Module, features: ReadonlySet<Feature> = FEATUR
   });
 }
 
-function types({ types: all }: Module): void {
-  all.forEach(({ params, results }, i) => {
-    if (params.length > IMPLEMENTATION_LIMITS.params) throw tooMany('parameters', params.length, IMPLEMENTATION_LIMITS.params, `type ${i}`);
-    if (results.length > IMPLEMENTATION_LIMITS.results) throw tooMany('results', results.length, IMPLEMENTATION_LIMITS.results, `type ${i}`);
+function types({ defs }: Module): void {
+  const { types: most, params, results, fields } = IMPLEMENTATION_LIMITS;
+  if (defs.length > most) throw tooMany('types', defs.length, most, 'the module');
+  defs.forEach((def, i) => {
+    if (def.func.params.length > params) throw tooMany('parameters', def.func.params.length, params, `type ${i}`);
+    if (def.func.results.length > results) throw tooMany('results', def.func.results.length, results, `type ${i}`);
+    if (def.fields.length > fields) throw tooMany('fields', def.fields.length, fields, `type ${i}`);
   });
 }
 
-function imports(module: Module): void {
-  for (const { desc } of module.imports) if (desc.kind === 'func') known('type', desc.type, module.types.length);
+function funcType(module: Module, type: number): FuncType {
+  known('type', type, module.types.length);
+  const { form, func } = module.defs[type];
+  if (form !== 'func') throw new InvalidError('type mismatch', {}, `type ${type} is a ${form} type, expected a func type`);
+  return func;
+}
+
+function tableDef(module: Module, code: CodeValidator, { type, init }: TableDef, i: number): void {
+  known('type', typeIndexOf(type.elem), module.types.length);
+  const most = type.is64 ? MAX_TABLE_64 : MAX_TABLE;
+  limits(`table ${i}`, type.limits, most, `table size must be at most ${type.is64 ? '2^64-1' : most}`);
+  if (init) code.constant(init, type.elem, module.imported.global);
+  else if (!isNullable(type.elem) && i >= module.imported.table) {
+    throw new InvalidError('type mismatch', {}, `table ${i} of ${typeName(type.elem)} needs an initial value`);
+  }
 }
 
 function limits(subject: string, { min, max }: LimitsType, most: number, reason: string): void {
@@ -63,14 +94,15 @@ function limits(subject: string, { min, max }: LimitsType, most: number, reason:
   if (max !== undefined && min > max) throw new InvalidError('size minimum must not be greater than maximum', {}, `${subject}: ${min} > ${max}`);
 }
 
-function element(module: Module, code: CodeValidator, { mode, type, init }: Elem, readable: number): void {
+function element(module: Module, code: CodeValidator, space: TypeSpace, { mode, type, init }: Elem, readable: number): void {
+  known('type', typeIndexOf(type), module.types.length);
   if (mode.kind === 'active') {
     known('table', mode.table, module.tables.length);
     const table = module.tables[mode.table].type;
-    if (type !== table.elem) {
+    if (!space.matches(type, table.elem)) {
       throw new InvalidError('type mismatch', {}, `an element segment of ${typeName(type)} for table ${mode.table} of ${typeName(table.elem)}`);
     }
-    code.constant(mode.offset, I32, readable);
+    code.constant(mode.offset, tableAddress(table), readable);
   }
   for (const item of init) {
     if (typeof item === 'number') known('function', item, module.funcs.length);
