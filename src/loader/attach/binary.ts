@@ -26,7 +26,7 @@ export function findBinary(name: string, fail: FailBinary): string {
   const library = name.endsWith('.so') || name.includes('.so.');
   const triplet = TRIPLETS[process.arch] ?? '';
   const folders = library
-    ? [...split(process.env['LD_LIBRARY_PATH']), '/usr/lib64', '/usr/lib', `/lib/${triplet}`, `/usr/lib/${triplet}`]
+    ? [...split(process.env['LD_LIBRARY_PATH']), '/usr/lib64', '/usr/lib', `/usr/lib/${triplet}`, `/lib/${triplet}`]
     : [...split(process.env['PATH']), '/usr/bin', '/usr/sbin'];
   const found = folders.map((folder) => join(folder, name)).find((path) => isFile(path, library ? constants.R_OK : constants.R_OK | constants.X_OK));
   if (found === undefined) throw fail(`no ${library ? 'library' : 'program'} "${name}" in ${[...new Set(folders)].join(', ')}`, 'give its full path');
