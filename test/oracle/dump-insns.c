@@ -4,6 +4,9 @@
  *
  *   dump-insns FILE NAME
  *
+ * In the environment: KCONFIG_TEXT for a kernel configuration, TARGET_BTF for a file with the types that CO-RE relocates to,
+ * ONLY for a single program to load.
+ *
  * The executable has a syscall() of its own, which the dynamic linker prefers to libc's: BPF_PROG_LOAD of the object's
  * programs is written down and answered with a descriptor of /dev/null, so that programs which this kernel refuses can be
  * compared too. So is a map that the kernel refuses, because the tool that holds the object would have set its size. Everything else, libbpf's feature probes among it, goes to the kernel. Sections are handled by handlers
@@ -160,6 +163,7 @@ static int handle_exactly(const char *section, enum bpf_prog_type type, enum bpf
 int main(int argc, char **argv)
 {
 	LIBBPF_OPTS(bpf_object_open_opts, opts);
+	const char *only = getenv("ONLY");
 	struct bpf_program *prog;
 	struct bpf_object *probe;
 	int error;
@@ -170,6 +174,7 @@ int main(int argc, char **argv)
 	}
 	opts.object_name = argv[2];
 	opts.kconfig = getenv("KCONFIG_TEXT");
+	opts.btf_custom_path = getenv("TARGET_BTF");
 	probe = bpf_object__open_file(argv[1], &opts);
 	if (!probe) {
 		fprintf(stderr, "open: %s\n", strerror(errno));
@@ -188,7 +193,7 @@ int main(int argc, char **argv)
 	if (!object)
 		return 1;
 	bpf_object__for_each_program(prog, object)
-		bpf_program__set_autoload(prog, true);
+		bpf_program__set_autoload(prog, !only || !strcmp(only, bpf_program__name(prog)));
 	printf("{");
 	error = bpf_object__load(object);
 	printf("%s\"error\":%d}\n", first_program ? "" : "],", error);
