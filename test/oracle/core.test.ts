@@ -8,7 +8,7 @@ import { parseObject } from '#src/reloc/object.js';
 import type { ObjectSpec } from '#src/reloc/spec.js';
 import { fixture } from '../support/probe.js';
 import { assert, suite } from '../support/suite.js';
-import { differences, Libbpf, NEEDS } from './libbpf.js';
+import { differences, libbpf, NEEDS } from './libbpf.js';
 
 const VARIANTS = [1, 2, 3, 4, 5];
 const PROGRAMS = ['loads', 'signed_loads', 'stores', 'offsets', 'elements', 'bitfields', 'enums', 'types', 'matches'];
@@ -27,34 +27,29 @@ suite('oracle: CO-RE', (test) => {
     const object = readFileSync(fixture('reloc/core-program.bpf.o'));
     const spec = parseObject(object, { name: 'core' });
     assert.equal(spec.programs.map(({ name }) => name), PROGRAMS);
-    const libbpf = new Libbpf();
     const wrong: string[] = [];
     const count = { equal: 0, poisoned: 0, refused: 0 };
-    try {
-      for (const variant of VARIANTS) {
-        const vmlinux = typesOf(target(variant));
-        for (const name of PROGRAMS) {
-          const dump = libbpf.dump(object, 'core', { TARGET_BTF: target(variant), ONLY: name });
-          const where = `target ${variant}, ${name}`;
-          try {
-            const { spec: relocated, stories } = relocateCore(only(spec, name), { vmlinux });
-            const programs = relocated.programs.filter((program) => program.autoload);
-            wrong.push(...differences({ ...relocated, programs }, dump, { withCore: true }).map((line) => `${where}: ${line}`));
-            for (const { poisoned, relocation } of stories.get(name)!) {
-              assert.is(explainPoison(stories.get(name), relocation.insn) !== undefined, poisoned);
-              count[poisoned ? 'poisoned' : 'equal']++;
-            }
-          } catch (error) {
-            if (!(error instanceof ProjectError)) throw error;
-            if (dump.programs !== undefined) wrong.push(`${where}: ${error.message}; libbpf loads it`);
-            count.refused++;
+    for (const variant of VARIANTS) {
+      const vmlinux = typesOf(target(variant));
+      for (const name of PROGRAMS) {
+        const dump = libbpf().dump(object, 'core', { TARGET_BTF: target(variant), ONLY: name });
+        const where = `target ${variant}, ${name}`;
+        try {
+          const { spec: relocated, stories } = relocateCore(only(spec, name), { vmlinux });
+          const programs = relocated.programs.filter((program) => program.autoload);
+          wrong.push(...differences({ ...relocated, programs }, dump, { withCore: true }).map((line) => `${where}: ${line}`));
+          for (const { poisoned, relocation } of stories.get(name)!) {
+            assert.is(explainPoison(stories.get(name), relocation.insn) !== undefined, poisoned);
+            count[poisoned ? 'poisoned' : 'equal']++;
           }
+        } catch (error) {
+          if (!(error instanceof ProjectError)) throw error;
+          if (dump.programs !== undefined) wrong.push(`${where}: ${error.message}; libbpf loads it`);
+          count.refused++;
         }
       }
-      assert.equal(wrong, []);
-      console.log(`CO-RE: ${count.equal} instructions patched, ${count.poisoned} poisoned as in libbpf, ${count.refused} programs refused by both`);
-    } finally {
-      libbpf.close();
     }
+    assert.equal(wrong, []);
+    console.log(`CO-RE: ${count.equal} instructions patched, ${count.poisoned} poisoned as in libbpf, ${count.refused} programs refused by both`);
   });
 });
