@@ -109,26 +109,29 @@ function element(cmd: CmdName, fd: number, key: Uint8Array | undefined, value: U
   const a = arena();
   const mark = a.mark();
   try {
-    const at = a.alloc(MapElemAttr.size);
+    const at = a.reserve(MapElemAttr.size);
     const view = a.view;
     const { offsets } = MapElemAttr;
-    view.setUint32(at + offsets.mapFd, fd, true);
-    if (flags !== 0) address(view, at + offsets.flags, flags);
-    if (key) address(view, at + offsets.key, a.put(key));
     let out = -1;
+    let valueAddress = 0;
     if (value) {
-      if (!into) address(view, at + offsets.value, a.put(value));
-      else if (a.fits(value.length)) address(view, at + offsets.value, a.address + (out = a.alloc(value.length)));
-      else address(view, at + offsets.value, a.inPlace(value));
+      if (!into) valueAddress = a.put(value);
+      else if (a.fits(value.length)) valueAddress = a.address + (out = a.reserve(value.length));
+      else valueAddress = a.inPlace(value);
     }
+    address(view, at + offsets.mapFd, fd);
+    address(view, at + offsets.key, key ? a.put(key) : 0);
+    address(view, at + offsets.value, valueAddress);
+    address(view, at + offsets.flags, flags);
     const result = syscall(SYS.bpf, Cmd[cmd], a.address + at, MapElemAttr.size);
-    if (out >= 0 && result === 0) value!.set(a.bytes.subarray(out, out + value!.length));
+    if (out >= 0 && result === 0) a.take(out, value!);
     return result;
   } finally {
     a.reset(mark);
   }
 }
 
+/** 64 bits at once; for map_fd the padding after it, too */
 function address(view: DataView, at: number, value: number): void {
   view.setUint32(at, value, true);
   view.setUint32(at + 4, value / 2 ** 32, true);

@@ -76,6 +76,8 @@ const retired = new FinalizationRegistry<{ address: number; length: number }>(({
 
 /** Larger than this goes to the kernel in place: finding an address costs about as much as copying so many bytes. */
 const IN_PLACE = 16 * 1024;
+/** Up to so many bytes a loop copies faster than TypedArray.prototype.set starts. */
+const BY_HAND = 32;
 const ARENA_SIZE = 256 * 1024;
 
 /**
@@ -97,6 +99,13 @@ export class Arena {
     this.view = new DataView(mapping.bytes.buffer, mapping.bytes.byteOffset, ARENA_SIZE);
   }
 
+  /** Copies what the kernel wrote at `at` into an array of any length. */
+  take(at: number, into: Uint8Array): void {
+    const { length } = into;
+    if (length > BY_HAND) into.set(this.bytes.subarray(at, at + length));
+    else for (let i = 0; i < length; i++) into[i] = this.bytes[at + i];
+  }
+
   mark(): number {
     return this.#top;
   }
@@ -108,19 +117,27 @@ export class Arena {
 
   /** Room for `length` zero bytes, aligned to 8. @returns its offset in `bytes`; its address is `address` plus that */
   alloc(length: number): number {
+    const at = this.reserve(length);
+    this.bytes.fill(0, at, at + length);
+    return at;
+  }
+
+  /** The same with whatever was there before, for what is written in full. */
+  reserve(length: number): number {
     const at = this.#top;
     const end = at + ((length + 7) & ~7);
     if (end > ARENA_SIZE) throw new Error(`bug: ${length} bytes do not fit in the argument arena, ${ARENA_SIZE - at} are left`);
     this.#top = end;
-    this.bytes.fill(0, at, end);
     return at;
   }
 
   /** The address of bytes the kernel is to read: a copy where that is cheaper, else the caller's own memory. */
   put(bytes: Uint8Array): number {
-    if (!this.#fits(bytes.length)) return this.inPlace(bytes);
-    const at = this.alloc(bytes.length);
-    this.bytes.set(bytes, at);
+    const { length } = bytes;
+    if (!this.fits(length)) return this.inPlace(bytes);
+    const at = this.reserve(length);
+    if (length > BY_HAND) this.bytes.set(bytes, at);
+    else for (let i = 0; i < length; i++) this.bytes[at + i] = bytes[i];
     return this.address + at;
   }
 
@@ -137,10 +154,6 @@ export class Arena {
 
   /** Whether `length` bytes are worth a copy; where not, use `inPlace`. */
   fits(length: number): boolean {
-    return this.#fits(length);
-  }
-
-  #fits(length: number): boolean {
     return length <= IN_PLACE && this.#top + length + 8 <= ARENA_SIZE;
   }
 }
