@@ -3,7 +3,7 @@
  * disassembler all read code through it. Checks the form (chapter 5.4), not the types (validate.ts), nor the nesting.
  */
 import { hex } from '../errors.js';
-import { ROWS, ROWS_OF_PREFIX, ROW_OF_BYTE, mnemonicOf, type Immediates } from './opcodes.js';
+import { FEATURES_2_0, ROWS, ROWS_OF_PREFIX, ROW_OF_BYTE, enabledRows, mnemonicOf, type Feature, type Immediates } from './opcodes.js';
 import { WasmReader } from './reader.js';
 import { NON_NULL } from './types.js';
 
@@ -57,13 +57,40 @@ export class InstrReader extends WasmReader {
 
   override endReason = 'unexpected end of section or function';
 
+  /** opcode byte -> how its immediates are read, or SLOW */
+  readonly #kinds: Uint8Array;
+
+  constructor(bytes: Uint8Array, start = 0, end = bytes.length, features: ReadonlySet<Feature> = FEATURES_2_0) {
+    super(bytes, start, end, features);
+    this.#kinds = kindsOfBytes(features);
+  }
+
   /** Reads the instruction at `pos` and moves behind it. @throws MalformedError */
   next(): void {
-    const offset = this.offset = this.pos;
-    const op = this.op = this.u8();
-    const row = this.row = ROW_OF_BYTE[op];
-    if (row < 0 || !this.rows[row]) this.#prefixed(op, offset);
-    switch (KIND_OF_ROW[this.row]) {
+    const { bytes, end } = this;
+    const offset = this.pos;
+    this.offset = offset;
+    if (offset >= end) throw this.fail(this.endReason);
+    const op = bytes[offset];
+    this.op = op;
+    this.row = ROW_OF_BYTE[op];
+    let kind = this.#kinds[op];
+    // nearly all instructions have no immediate or an index of one byte
+    if (kind === 0) {
+      this.pos = offset + 1;
+      return;
+    }
+    if (kind === 1 && offset + 1 < end) {
+      const index = bytes[offset + 1];
+      if (index < 0x80) {
+        this.a = index;
+        this.pos = offset + 2;
+        return;
+      }
+    }
+    this.pos = offset + 1;
+    if (kind === SLOW) kind = this.#slow(op, offset);
+    switch (kind) {
       case 0: return;
       case 1: this.a = this.u32(); return;
       case 2: {
@@ -110,7 +137,8 @@ export class InstrReader extends WasmReader {
     }
   }
 
-  #prefixed(byte: number, offset: number): void {
+  /** An instruction of a prefix, or one that is none. */
+  #slow(byte: number, offset: number): number {
     const rows = ROWS_OF_PREFIX[byte];
     if (rows) {
       const sub = this.u32();
@@ -119,7 +147,9 @@ export class InstrReader extends WasmReader {
       if (this.row < 0) throw this.fail('illegal opcode', offset, `${hex(byte)} ${hex(sub)}`);
     }
     if (this.row < 0) throw this.fail(`illegal opcode ${byte.toString(16).padStart(2, '0')}`, offset);
-    if (!this.rows[this.row]) throw this.fail('illegal opcode', offset, `${mnemonicOf(this.op)} needs the feature ${ROWS[this.row][4]}`);
+    const feature = ROWS[this.row][4];
+    if (!this.features.has(feature)) throw this.fail('illegal opcode', offset, `${mnemonicOf(this.op)} needs the feature ${feature}`);
+    return KIND_OF_ROW[this.row];
   }
 
   #memory(flags: number, offset: number): void {
@@ -197,3 +227,17 @@ const KIND: { readonly [I in Immediates]: number } = {
   'block catches': 18, 'cast label heap heap': 19,
 };
 const KIND_OF_ROW = Uint8Array.from(ROWS, ([, , immediates]) => KIND[immediates]);
+
+/** In place of a kind: the opcode is a prefix, or no instruction of these features. */
+const SLOW = 0xff;
+const kinds = new WeakMap<ReadonlySet<Feature>, Uint8Array>();
+
+function kindsOfBytes(features: ReadonlySet<Feature>): Uint8Array {
+  let table = kinds.get(features);
+  if (!table) {
+    const enabled = enabledRows(features);
+    table = Uint8Array.from(ROW_OF_BYTE, (row) => row >= 0 && enabled[row] ? KIND_OF_ROW[row] : SLOW);
+    kinds.set(features, table);
+  }
+  return table;
+}

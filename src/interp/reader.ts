@@ -3,7 +3,7 @@
  * Knows neither sections (decode.ts) nor instructions (instr.ts). Faults carry the official suite's phrases.
  */
 import { MalformedError, hex } from '../errors.js';
-import { FEATURES_2_0, enabledRows, type Feature } from './opcodes.js';
+import { FEATURES_2_0, type Feature } from './opcodes.js';
 import {
   ANYREF, ARRAYREF, CONCRETE, EQREF, EXNREF, EXTERNREF, F64, FUNCREF, I31REF, I32, NON_NULL, NULLEXNREF, NULLEXTERNREF, NULLFUNCREF, NULLREF,
   STRUCTREF, V128, refTo, type RefType, type ValType,
@@ -19,14 +19,11 @@ export class WasmReader {
   /** halves of the integer that `s64` has read, as signed 32-bit numbers */
   lo = 0;
   hi = 0;
-  /** row of opcodes.ts -> 1 where the features have it */
-  protected readonly rows: Uint8Array;
 
   /** @param bytes the whole module; not copied */
   constructor(readonly bytes: Uint8Array, start = 0, end = bytes.length, readonly features: ReadonlySet<Feature> = FEATURES_2_0) {
     this.pos = start;
     this.end = end;
-    this.rows = enabledRows(features);
   }
 
   fail(reason: string, offset = this.pos, detail = ''): MalformedError {
@@ -181,7 +178,9 @@ export class WasmReader {
         if ((byte & 0x7e) !== 0) throw this.fail('integer too large', start);
         if (byte >= 0x80) throw this.fail('integer representation too long', start);
       }
-      value += (byte & 0x7f) * 2 ** shift;
+      // 28 bits fit an int32
+      if (shift < 28) value |= (byte & 0x7f) << shift;
+      else value += (byte & 0x7f) * 2 ** shift;
       if (byte < 0x80) {
         this.#within();
         return value;
