@@ -1,1 +1,20 @@
+/**
+ * The public API of wasm-bpf-ts. Re-exports only.
+ *
+ * - `runWasm` runs a module that carries a BPF object, from its bytes to its end.
+ * - `BpfObject` loads and attaches a BPF object without any guest.
+ * - `interpreter` is the WebAssembly engine alone.
+ * - `inspect` says what a module or an object holds, without privilege, on any system.
+ * - every error is a `ProjectError` with a stable `code`.
+ */
+export { runWasm, trapLines, type Ending, type RunOptions } from './host/guest.js';
+export type { HostLimits, HostStats } from './host/objects.js';
+export type { Provider } from './loader/wasm.js';
+export type { WasiOptions } from './wasi/wasi.js';
+export type { Grant } from './wasi/descriptors.js';
+export type { Sink } from './wasi/output.js';
+export { BpfObject } from './loader/object.js';
+export { interpreter } from './interp/interpreter.js';
+export type { Engine, Extern, ExternType, Func, Global, GuestCall, HostFunc, HostResult, Imports, Instance, Limits, Memory, Table, Value } from './interp/engine.js';
+export { inspect, type EmbeddedObject, type GlobalReport, type MapReport, type ModuleReport, type ObjectReport, type ProgramReport, type Report } from './teach/inspect.js';
 export * from './errors.js';

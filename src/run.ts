@@ -1,0 +1,12 @@
+/**
+ * `node dist/run.js probe.wasm [args…]`: the shortest way from a file to a running probe. The same as `wasm-bpf run`.
+ */
+import { fail } from './cli/main.js';
+import { run } from './cli/run.js';
+
+try {
+  process.exitCode = await run.run(process.argv.slice(2));
+} catch (error) {
+  process.exitCode = fail(error);
+}
+process.exit();
