@@ -3,13 +3,16 @@ import type { Func, GuestCall, HostFunc, Instance, Memory, Table, Value } from '
 import type { Module } from '#src/interp/module.js';
 import { FUNCREF, I32, I64, type FuncType } from '#src/interp/types.js';
 
+/** What a guest function does. */
+type Body = (...args: Value[]) => Value[] | Promise<Value[]>;
+
 export class FakeGuest implements Instance {
   readonly module = {} as Module;
   readonly exports = new Map<string, Func | Memory | Table>();
   readonly memory: Memory;
   table: Table | undefined;
   /** what a function of the guest does: by its identity */
-  readonly bodies = new Map<Func, (...args: Value[]) => Value[]>();
+  readonly bodies = new Map<Func, Body>();
   #bytes = new Uint8Array(65536);
 
   constructor() {
@@ -30,7 +33,7 @@ export class FakeGuest implements Instance {
   }
 
   /** A guest function at an index of table 0. */
-  func(index: number, body: (...args: Value[]) => Value[], type: FuncType = { params: [I32, I32, I32], results: [I32] }): Func {
+  func(index: number, body: Body, type: FuncType = { params: [I32, I32, I32], results: [I32] }): Func {
     const func: Func = { kind: 'func', type, name: `f${index}` };
     this.bodies.set(func, body);
     const entries = new Map<number, Value>(this.table ? [...Array(this.table.length).keys()].map((i) => [i, this.table?.get(i) as Value]) : []);
