@@ -13,7 +13,7 @@ export type { Provider } from './loader/wasm.js';
 export type { WasiOptions } from './wasi/wasi.js';
 export type { Grant } from './wasi/descriptors.js';
 export type { Sink } from './wasi/output.js';
-export { BpfObject } from './loader/object.js';
+export { BpfObject, type BpfProgram, type GlobalValue, type Link, type LoadOptions } from './loader/load.js';
 export { interpreter } from './interp/interpreter.js';
 export type { Engine, Extern, ExternType, Func, Global, GuestCall, HostFunc, HostResult, Imports, Instance, Limits, Memory, Table, Value } from './interp/engine.js';
 export { inspect, type EmbeddedObject, type GlobalReport, type MapReport, type ModuleReport, type ObjectReport, type ProgramReport, type Report } from './teach/inspect.js';

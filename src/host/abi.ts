@@ -134,7 +134,7 @@ export class BpfHost {
     let handle = 0n;
     // a copy: views into it live as long as the object, guest memory may change
     refused(() => {
-      const loaded = this.#objects.load(memory.bytes(pointer, size).slice(), name);
+      const loaded = this.#objects.load(memory.bytes(pointer, size).slice(), name, (text) => this.#log(text));
       handle = loaded.handle;
       this.#log(`loaded BPF object ${handle} of ${size} bytes: ${listed('map', loaded.object.maps.keys())}; ${listed('program', loaded.object.programs.keys())}`);
       for (const [mapName, map] of loaded.object.maps) this.#log(`  ${mapName}: ${map.subject}`);

@@ -30,8 +30,11 @@ export interface HostBuffer {
 }
 
 export interface Backend {
-  /** @throws ProjectError of any kind: broken object, refused by the kernel, not supported */
-  load(bytes: Uint8Array, name: string): HostObject;
+  /**
+   * @param warn told what went another way than the object asks, without being an error
+   * @throws ProjectError of any kind: broken object, refused by the kernel, not supported
+   */
+  load(bytes: Uint8Array, name: string, warn: (text: string) => void): HostObject;
   /** @param map of type RINGBUF or PERF_EVENT_ARRAY. @throws SyscallError */
   openBuffer(map: HostMap): HostBuffer;
 }

@@ -3,12 +3,12 @@ import { Epoll } from '../kernel/epoll.js';
 import type { BpfMap } from '../kernel/map.js';
 import { PerfBuffer } from '../kernel/perf-buffer.js';
 import { RingBuffer } from '../kernel/ring-buffer.js';
-import { BpfObject } from '../loader/object.js';
+import { BpfObject } from '../loader/load.js';
 import { MapType } from '../uapi.js';
 import type { Backend, HostBuffer } from './backend.js';
 
 export const kernelBackend: Backend = {
-  load: (bytes, name) => BpfObject.load(bytes, { name }),
+  load: (bytes, name, warn) => BpfObject.load(bytes, { name, onWarning: warn }),
 
   openBuffer: (map): HostBuffer => {
     // every HostMap that reaches this backend is one that it loaded

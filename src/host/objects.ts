@@ -64,8 +64,8 @@ export class GuestObjects {
   }
 
   /** Loads an object and gives it a handle, never 0. @throws ProjectError */
-  load(bytes: Uint8Array, name: string): GuestObject {
-    const object = this.#backend.load(bytes, name);
+  load(bytes: Uint8Array, name: string, warn: (text: string) => void): GuestObject {
+    const object = this.#backend.load(bytes, name, warn);
     const made = { handle: this.#nextObject++, object, maps: new Map<string, number>(), attached: 0 };
     this.#objects.set(made.handle, made);
     this.stats.objects++;
