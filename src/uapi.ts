@@ -274,19 +274,6 @@ export const AttachFlag = {
 /** BPF_F_KPROBE_MULTI_RETURN and BPF_F_UPROBE_MULTI_RETURN. */
 export const MULTI_RETURN = 1;
 
-/** src_reg of a 64-bit immediate load or of a call: what its immediate means (BPF_PSEUDO_*). */
-export const Pseudo = {
-  MAP_FD: 1,
-  MAP_VALUE: 2,
-  BTF_ID: 3,
-  FUNC: 4,
-  MAP_IDX: 5,
-  MAP_IDX_VALUE: 6,
-  /** of a call */
-  CALL: 1,
-  KFUNC_CALL: 2,
-} as const;
-
 /** Flags of BPF_PROG_TEST_RUN (BPF_F_*). */
 export const TestRunFlag = { RUN_ON_CPU: 1, XDP_LIVE_FRAMES: 2, SKB_CHECKSUM_COMPLETE: 4 } as const;
 

@@ -4,12 +4,13 @@
  * Source: include/uapi/linux/bpf.h and include/uapi/linux/perf_event.h of Linux 6.18. The kernel accepts a longer struct than
  * it knows as long as the rest is zero, so one layout serves every version.
  */
+import { BPF_OBJ_NAME_LEN, BPF_TAG_SIZE } from '../uapi.js';
 import { bytes, chars, i32, ptr, struct, u16, u32, u64 } from './struct.js';
 
 // ---- maps -------------------------------------------------------------------------------------------------------
 
 export const MapCreateAttr = struct('map_create', {
-  mapType: u32, keySize: u32, valueSize: u32, maxEntries: u32, mapFlags: u32, innerMapFd: u32, numaNode: u32, mapName: chars(16),
+  mapType: u32, keySize: u32, valueSize: u32, maxEntries: u32, mapFlags: u32, innerMapFd: u32, numaNode: u32, mapName: chars(BPF_OBJ_NAME_LEN),
   mapIfindex: u32, btfFd: u32, btfKeyTypeId: u32, btfValueTypeId: u32, btfVmlinuxValueTypeId: u32, mapExtra: u64,
   valueTypeBtfObjFd: i32, mapTokenFd: i32,
 });
@@ -23,7 +24,7 @@ export const MapBatchAttr = struct('batch', {
 
 export const ProgLoadAttr = struct('prog_load', {
   progType: u32, insnCnt: u32, insns: ptr, license: ptr, logLevel: u32, logSize: u32, logBuf: ptr, kernVersion: u32, progFlags: u32,
-  progName: chars(16), progIfindex: u32, expectedAttachType: u32, progBtfFd: u32, funcInfoRecSize: u32, funcInfo: ptr,
+  progName: chars(BPF_OBJ_NAME_LEN), progIfindex: u32, expectedAttachType: u32, progBtfFd: u32, funcInfoRecSize: u32, funcInfo: ptr,
   funcInfoCnt: u32, lineInfoRecSize: u32, lineInfo: ptr, lineInfoCnt: u32, attachBtfId: u32, /** or attach_prog_fd */ attachBtfObjFd: u32,
   coreReloCnt: u32, fdArray: ptr, coreRelos: ptr, coreReloRecSize: u32, logTrueSize: u32, progTokenFd: i32, fdArrayCnt: u32,
 });
@@ -79,15 +80,15 @@ export const EnableStatsAttr = struct('enable_stats', { type: u32 });
 export const TokenCreateAttr = struct('token_create', { flags: u32, bpffsFd: u32 });
 
 export const ProgInfo = struct('bpf_prog_info', {
-  type: u32, id: u32, tag: bytes(8), jitedProgLen: u32, xlatedProgLen: u32, jitedProgInsns: ptr, xlatedProgInsns: ptr, loadTime: u64,
-  createdByUid: u32, nrMapIds: u32, mapIds: ptr, name: chars(16), ifindex: u32, /** bit 0 */ gplCompatible: u32, netnsDev: u64, netnsIno: u64,
+  type: u32, id: u32, tag: bytes(BPF_TAG_SIZE), jitedProgLen: u32, xlatedProgLen: u32, jitedProgInsns: ptr, xlatedProgInsns: ptr, loadTime: u64,
+  createdByUid: u32, nrMapIds: u32, mapIds: ptr, name: chars(BPF_OBJ_NAME_LEN), ifindex: u32, /** bit 0 */ gplCompatible: u32, netnsDev: u64, netnsIno: u64,
   nrJitedKsyms: u32, nrJitedFuncLens: u32, jitedKsyms: ptr, jitedFuncLens: ptr, btfId: u32, funcInfoRecSize: u32, funcInfo: ptr,
   nrFuncInfo: u32, nrLineInfo: u32, lineInfo: ptr, jitedLineInfo: ptr, nrJitedLineInfo: u32, lineInfoRecSize: u32,
   jitedLineInfoRecSize: u32, nrProgTags: u32, progTags: ptr, runTimeNs: u64, runCnt: u64, recursionMisses: u64, verifiedInsns: u32,
   attachBtfObjId: u32, attachBtfId: u32,
 });
 export const MapInfo = struct('bpf_map_info', {
-  type: u32, id: u32, keySize: u32, valueSize: u32, maxEntries: u32, mapFlags: u32, name: chars(16), ifindex: u32,
+  type: u32, id: u32, keySize: u32, valueSize: u32, maxEntries: u32, mapFlags: u32, name: chars(BPF_OBJ_NAME_LEN), ifindex: u32,
   btfVmlinuxValueTypeId: u32, netnsDev: u64, netnsIno: u64, btfId: u32, btfKeyTypeId: u32, btfValueTypeId: u32, btfVmlinuxId: u32,
   mapExtra: u64,
 });

@@ -6,7 +6,7 @@ import { Errno } from './errno.js';
 import { failure } from './fail.js';
 import { Fd } from './fd.js';
 import { SYS, syscall } from './ffi/syscall.js';
-import { arena } from './memory.js';
+import { framed } from './memory.js';
 
 const EPOLL_CLOEXEC = 0o2000000;
 const EPOLLIN = 1;
@@ -44,18 +44,14 @@ export class Epoll {
    * the event loop, because only there its handler runs
    */
   wait(timeoutMs: number): number | 'interrupted' {
-    const a = arena();
-    const mark = a.mark();
-    try {
+    return framed((a) => {
       const at = a.alloc(MAX_EVENTS * EVENT.size);
       const result = syscall(SYS.epoll_pwait, this.fd.value, a.address + at, MAX_EVENTS, timeoutMs, 0, 0);
       if (result === -Errno.EINTR) return 'interrupted';
       if (result < 0) throw failure('epoll_wait', -result);
       for (let i = 0; i < result; i++) this.ready[i] = a.view.getInt32(at + i * EVENT.size + EVENT.data, true);
       return result;
-    } finally {
-      a.reset(mark);
-    }
+    });
   }
 
   close(): void {
@@ -67,16 +63,12 @@ export class Epoll {
   }
 
   #control(op: number, fd: number, id: number): void {
-    const a = arena();
-    const mark = a.mark();
-    try {
+    framed((a) => {
       const at = a.alloc(EVENT.size);
       a.view.setUint32(at, EPOLLIN, true);
       a.view.setInt32(at + EVENT.data, id, true);
       const result = syscall(SYS.epoll_ctl, this.fd.value, op, fd, a.address + at);
       if (result < 0) throw failure('epoll_ctl', -result, `descriptor ${fd}`);
-    } finally {
-      a.reset(mark);
-    }
+    });
   }
 }

@@ -165,3 +165,14 @@ let shared: Arena | undefined;
 export function arena(): Arena {
   return shared ??= new Arena();
 }
+
+/** Runs `body` within a frame of the thread's arena: what it allocates is gone when it returns or throws. */
+export function framed<T>(body: (a: Arena) => T): T {
+  const a = arena();
+  const mark = a.mark();
+  try {
+    return body(a);
+  } finally {
+    a.reset(mark);
+  }
+}

@@ -7,7 +7,7 @@ import { PerfEventAttr, type Read } from './attr.js';
 import { failure } from './fail.js';
 import { Fd } from './fd.js';
 import { SYS, syscall } from './ffi/syscall.js';
-import { arena } from './memory.js';
+import { framed } from './memory.js';
 
 /** PERF_TYPE_* */
 export const PerfType = { HARDWARE: 0, SOFTWARE: 1, TRACEPOINT: 2, HW_CACHE: 3, RAW: 4, BREAKPOINT: 5 } as const;
@@ -40,9 +40,7 @@ export type PerfEventSpec = Partial<Omit<Read<typeof PerfEventAttr>, 'size' | 'c
  * @throws SyscallError (SYSCALL)
  */
 export function perfEventOpen(attr: PerfEventSpec, pid: number, cpu: number, groupFd = -1, flags = PERF_FLAG_FD_CLOEXEC, subject = ''): Fd {
-  const a = arena();
-  const mark = a.mark();
-  try {
+  return framed((a) => {
     const at = a.alloc(PerfEventAttr.size);
     const { config1 } = attr;
     PerfEventAttr.write(a.view, at, {
@@ -53,9 +51,7 @@ export function perfEventOpen(attr: PerfEventSpec, pid: number, cpu: number, gro
     const result = syscall(SYS.perf_event_open, a.address + at, pid, cpu, groupFd, flags);
     if (result < 0) throw failure('perf_event_open', -result, subject, ['CAP_PERFMON']);
     return new Fd(result, `perf event${subject && ` ${subject}`}`);
-  } finally {
-    a.reset(mark);
-  }
+  });
 }
 
 export function perfEnable(fd: number, subject = ''): void {

@@ -5,16 +5,14 @@ import { Errno } from './errno.js';
 import { failure } from './fail.js';
 import { feature } from './features.js';
 import { SYS, syscall } from './ffi/syscall.js';
-import { arena } from './memory.js';
+import { framed } from './memory.js';
 
 const RLIMIT_MEMLOCK = 8;
 const INFINITY = 0xffff_ffff_ffff_ffffn;
 
 /** `soft` and `hard` in bytes; 2^64 − 1 is no limit. */
 export function memlock(next?: { soft: bigint; hard: bigint }): { soft: bigint; hard: bigint } {
-  const a = arena();
-  const mark = a.mark();
-  try {
+  return framed((a) => {
     const old = a.alloc(16);
     let wanted = 0;
     if (next) {
@@ -26,9 +24,7 @@ export function memlock(next?: { soft: bigint; hard: bigint }): { soft: bigint; 
     const result = syscall(SYS.prlimit64, 0, RLIMIT_MEMLOCK, wanted, a.address + old);
     if (result < 0) throw failure('prlimit64', -result, 'RLIMIT_MEMLOCK', ['CAP_SYS_RESOURCE']);
     return { soft: a.view.getBigUint64(old, true), hard: a.view.getBigUint64(old + 8, true) };
-  } finally {
-    a.reset(mark);
-  }
+  });
 }
 
 /**

@@ -5,7 +5,6 @@
 import { errnoView, libcSyscall } from './native.js';
 
 const NUMBERS = { //        x64  arm64
-  read:                    [  0,  63],
   close:                   [  3,  57],
   mmap:                    [  9, 222],
   munmap:                  [ 11, 215],
@@ -15,13 +14,11 @@ const NUMBERS = { //        x64  arm64
   recvfrom:                [ 45, 207],
   bind:                    [ 49, 200],
   setsockopt:              [ 54, 208],
-  getsockopt:              [ 55, 209],
   epoll_pwait:             [281,  22],
   epoll_ctl:               [233,  21],
   epoll_create1:           [291,  20],
   perf_event_open:         [298, 241],
   prlimit64:               [302, 261],
-  setns:                   [308, 268],
   bpf:                     [321, 280],
   fsopen:                  [430, 430],
   fsconfig:                [431, 431],
