@@ -29,7 +29,15 @@ const MAX_LOCALS = 2 ** 32 - 1;
  * @throws MalformedError with the offset of the fault
  */
 export function decode(bytes: Uint8Array, features: ReadonlySet<Feature> = FEATURES_2_0): Module {
-  return new Decoder(bytes, features).module();
+  return new Decoder(bytes, features, true).module();
+}
+
+/**
+ * The same without a look at the bodies of functions: only validate.ts, which reads them anyway, may use it.
+ * @throws MalformedError for everything else
+ */
+export function decodeOutside(bytes: Uint8Array, features: ReadonlySet<Feature>): Module {
+  return new Decoder(bytes, features, false).module();
 }
 
 class Decoder {
@@ -57,7 +65,7 @@ class Decoder {
   /** open blocks of the expression being read: 1 for an `if` that may have an `else` */
   #open = new Uint8Array(64);
 
-  constructor(readonly bytes: Uint8Array, features: ReadonlySet<Feature>) {
+  constructor(readonly bytes: Uint8Array, features: ReadonlySet<Feature>, readonly bodies: boolean) {
     this.#r = new InstrReader(bytes, 0, bytes.length, features);
     this.#r.endReason = 'unexpected end';
   }
@@ -341,7 +349,8 @@ class Decoder {
       locals.push({ count, type: r.valType() });
     }
     const start = r.pos;
-    this.#instructions();
+    if (this.bodies) this.#instructions();
+    else r.pos = end;
     if (r.pos !== end) throw r.fail('section size mismatch', r.pos, `the body has ${end - r.pos} bytes behind its end`);
     r.end = this.#sectionEnd;
     return { locals, start, end };

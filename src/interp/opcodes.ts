@@ -312,10 +312,14 @@ export const FEATURES_3_0: ReadonlySet<Feature> = new Set<Feature>([
 const SUB_OPCODES = 512;
 
 /** opcode byte -> index in ROWS, or -1. */
-export const ROW_OF_BYTE = rowTable(0, 256);
+export const ROW_OF_BYTE = new Int16Array(256).fill(-1);
+const rowsOfPrefix = new Array<Int16Array | undefined>(256).fill(undefined);
+ROWS.forEach(([code], index) => {
+  if (code <= 0xff) ROW_OF_BYTE[code] = index;
+  else (rowsOfPrefix[prefixOf(code)] ??= new Int16Array(SUB_OPCODES).fill(-1))[subOf(code)] = index;
+});
 /** prefix byte -> sub-opcode -> index in ROWS, or -1; undefined where the byte is no prefix. */
-export const ROWS_OF_PREFIX: readonly (Int16Array | undefined)[] = Array.from({ length: 256 }, (_, byte) =>
-  ROWS.some(([code]) => code > 0xff && prefixOf(code) === byte) ? rowTable(byte, SUB_OPCODES) : undefined);
+export const ROWS_OF_PREFIX: readonly (Int16Array | undefined)[] = rowsOfPrefix;
 
 /** The row of an instruction's code, or undefined. */
 export function rowOf(code: number): Row | undefined {
@@ -347,12 +351,4 @@ function prefixOf(code: number): number {
 
 function subOf(code: number): number {
   return code > 0xffff ? code & 0xfff : code & 0xff;
-}
-
-function rowTable(prefix: number, size: number): Int16Array {
-  const table = new Int16Array(size).fill(-1);
-  ROWS.forEach(([code], index) => {
-    if (prefix === 0 ? code <= 0xff : code > 0xff && prefixOf(code) === prefix) table[prefix === 0 ? code : subOf(code)] = index;
-  });
-  return table;
 }

@@ -22,19 +22,19 @@ const PARAM = [new Uint8Array(ROWS.length), new Uint8Array(ROWS.length), new Uin
 const RESULT = new Uint8Array(ROWS.length);
 /** log2 of the natural alignment, for accesses of memory; else 0xff */
 const NATURAL = new Uint8Array(ROWS.length).fill(0xff);
-ROWS.forEach(([, mnemonic, immediates, signature], row) => {
-  const [params = '', results = ''] = signature.split(':');
-  if (params.length > PARAM.length || results.length > 1) throw new Error(`bug: signature of ${mnemonic}`);
-  ARITY[row] = params.length;
-  [...params].forEach((letter, i) => { PARAM[i][row] = LETTERS[letter]; });
-  RESULT[row] = results ? LETTERS[results] : 0;
-  const bytes = /^memarg(\d+)/.exec(immediates)?.[1];
-  if (bytes) NATURAL[row] = Math.log2(Number(bytes));
+ROWS.forEach(([, , immediates, signature], row) => {
+  if (signature !== '') {
+    const colon = ARITY[row] = signature.indexOf(':');
+    for (let i = 0; i < colon; i++) PARAM[i][row] = LETTERS[signature[i]];
+    if (colon + 1 < signature.length) RESULT[row] = LETTERS[signature[colon + 1]];
+  }
+  // memarg4, memarg4 lane
+  if (immediates.startsWith('memarg')) NATURAL[row] = Math.log2(parseInt(immediates.slice('memarg'.length)));
 });
 
 /** How many lanes a lane index has to choose from, else 0. */
 const LANES = Uint8Array.from(ROWS, ([, mnemonic, immediates]) => {
-  if (!/\blane$/.test(immediates)) return 0;
+  if (!immediates.endsWith('lane')) return 0;
   const [, shape, bits] = /x(\d+)\.|(\d+)_lane/.exec(mnemonic)!;
   return shape ? Number(shape) : 128 / Number(bits);
 });
@@ -76,11 +76,11 @@ export class CodeValidator extends TypeStack {
     this.#setLocals(type.params, code);
     this.begin(code.start, code.end, type.results);
     const { r } = this;
-    while (r.pos < r.end) {
+    while (r.pos < r.end && this.depth > 0) {
       r.next();
       this.#step(r);
     }
-    if (this.depth !== 0) throw new Error('bug: unbalanced code passed the decoder');
+    if (this.depth > 0 || r.pos < r.end) throw this.fail('END opcode expected');
   }
 
   /**
@@ -135,7 +135,9 @@ export class CodeValidator extends TypeStack {
         this.pop(I32);
         return this.#block(op, r);
       case 0x05: { // else
-        const start = this.frameStart[this.depth - 1], end = this.frameEnd[this.depth - 1];
+        const frame = this.depth - 1;
+        const start = this.frameStart[frame], end = this.frameEnd[frame];
+        if (this.frameOp[frame] !== 0x04) throw this.fail('END opcode expected');
         this.close();
         this.#forget();
         return this.#open(0x05, start, end);

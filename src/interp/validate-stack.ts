@@ -202,6 +202,7 @@ export class TypeStack {
   }
 
   dataSegment(index: number): void {
+    if (this.module.dataCount === undefined) throw this.fail('data count section required');
     if (index >= this.module.datas.length) throw this.unknown('data segment', index, this.module.datas.length);
   }
 

@@ -4,7 +4,7 @@ import { InvalidError, ProjectError } from '#src/errors.js';
 import { decode } from '#src/interp/decode.js';
 import { FEATURES_2_0, FEATURES_3_0, OP, type Feature } from '#src/interp/opcodes.js';
 import { EXTERNREF, F32, FUNCREF, I32, I64 } from '#src/interp/types.js';
-import { validate } from '#src/interp/validate.js';
+import { decodeAndValidate, validate } from '#src/interp/validate.js';
 import { assert, suite, throwsCode, type Need } from '../support/suite.js';
 import { body, func, funcType, leb, module, name, section, vec, type Bytes } from './wasm.js';
 
@@ -134,14 +134,21 @@ function mutate(bytes: Uint8Array, next: (below: number) => number): Uint8Array 
   return out;
 }
 
+/** By the two steps and by the one that joins them: both say the same. */
 function judge(bytes: Uint8Array, features: ReadonlySet<Feature> = FEATURES_2_0): ProjectError | undefined {
-  try {
-    validate(decode(bytes, features), features);
-    return undefined;
-  } catch (error) {
-    if (error instanceof ProjectError) return error;
-    throw error;
-  }
+  const answer = (run: () => void): ProjectError | undefined => {
+    try {
+      run();
+      return undefined;
+    } catch (error) {
+      if (error instanceof ProjectError) return error;
+      throw error;
+    }
+  };
+  const apart = answer(() => { validate(decode(bytes, features), features); });
+  const joined = answer(() => { decodeAndValidate(bytes, features); });
+  assert.is(joined?.message, apart?.message);
+  return apart;
 }
 
 const SUITE = new URL('../../../../shared/wasm-testsuite/', import.meta.url);
