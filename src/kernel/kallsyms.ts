@@ -18,9 +18,8 @@ export function symbolAddresses(names: Iterable<string>): Map<string, bigint> {
 export function findAddresses(text: Buffer, names: Iterable<string>): Map<string, bigint> {
   const found = new Map<string, bigint>();
   for (const name of names) {
-    const line = lineOf(text, name);
-    if (line === undefined) continue;
-    const address = BigInt(`0x${line.split(' ', 1)[0]}`);
+    const address = addressIn(text, name);
+    if (address === undefined) continue;
     // per-CPU symbols do start at 0 on x86, so a zero alone says nothing
     if (address === 0n && hidden(text)) {
       throw new UnsupportedError(`the address of kernel symbol "${name}"`, '', `${PATH} shows zeros: run as root with kernel.kptr_restrict=0 or 1, or grant CAP_SYSLOG`);
@@ -32,7 +31,7 @@ export function findAddresses(text: Buffer, names: Iterable<string>): Map<string
 
 /** Whether the kernel has a symbol of that name; names are visible to everybody. */
 export function hasSymbol(name: string): boolean {
-  return lineOf(readSymbols(), name) !== undefined;
+  return addressIn(readSymbols(), name) !== undefined;
 }
 
 export interface KernelSymbol {
@@ -60,15 +59,20 @@ function readSymbols(): Buffer {
   }
 }
 
-/** The first line with that name. Names hold no spaces, so ` name` begins one only there. */
-function lineOf(text: Buffer, name: string): string | undefined {
+/** The address in the first line with that name. Names hold no spaces, so ` name` begins one only there. */
+function addressIn(text: Buffer, name: string): bigint | undefined {
   const wanted = Buffer.from(` ${name}`, 'latin1');
   for (let at = text.indexOf(wanted); at >= 0; at = text.indexOf(wanted, at + 1)) {
     const after = text[at + wanted.length];
-    if (after === 0x0a || after === 0x09 || after === undefined) return text.toString('latin1', text.lastIndexOf(0x0a, at) + 1, at + wanted.length);
+    if (after !== NEWLINE && after !== TAB && after !== undefined) continue;
+    const start = text.lastIndexOf(NEWLINE, at) + 1;
+    const address = /^([0-9a-f]{1,16}) \S$/.exec(text.toString('latin1', start, at));
+    if (address) return BigInt(`0x${address[1]}`);
   }
   return undefined;
 }
+const NEWLINE = 0x0a;
+const TAB = 0x09;
 
 /** Whether no symbol in the first lines has an address. */
 function hidden(text: Buffer): boolean {
