@@ -66,7 +66,7 @@ function typeOf(btf: Btf, id: number): number {
 
 function missing(extern: ExternSpec, reason: string, wayOut = ''): RelocationError {
   const out = [wayOut, 'or declare it __weak and test for it'].filter(Boolean).join(' ');
-  return new RelocationError(`${reason} (${out.replace(/^or /, '')})`, { kind: `extern "${extern.name}":` });
+  return new RelocationError(`${reason} (${out.replace(/^or /, '')})`, { kind: `of extern "${extern.name}"` });
 }
 
 /** Values that come from the loader instead of the kernel's configuration. */
@@ -95,7 +95,7 @@ export function kconfigData(externs: readonly ExternSpec[], size: number, warn: 
     }
     if (!name.startsWith('CONFIG_')) {
       if (extern.weak) continue;
-      throw new RelocationError(`"${name}" is neither a CONFIG_ name nor one of ${Object.keys(VIRTUAL).join(', ')}`, { kind: `extern "${name}":` });
+      throw new RelocationError(`"${name}" is neither a CONFIG_ name nor one of ${Object.keys(VIRTUAL).join(', ')}`, { kind: `of extern "${name}"` });
     }
     config ??= configuration(extern);
     const text = config.get(name);
@@ -119,7 +119,7 @@ function configuration(extern: ExternSpec): Map<string, string> {
 const TRISTATE: Readonly<Record<string, bigint>> = { n: 0n, y: 1n, m: 2n };
 
 function writeValue(data: Uint8Array, place: Kconfig, text: string, name: string, warn: (text: string) => void): void {
-  const wrong = (expected: string) => new RelocationError(`value ${text} of the kernel's configuration does not fit ${place.type}: ${expected}`, { kind: `extern "${name}":` });
+  const wrong = (expected: string) => new RelocationError(`value ${text} of the kernel's configuration does not fit ${place.type}: ${expected}`, { kind: `of extern "${name}"` });
   const state = TRISTATE[text];
   if (state !== undefined) {
     if (place.type === 'bool' && text === 'm') throw wrong('declare it enum libbpf_tristate');
@@ -147,6 +147,6 @@ function writeValue(data: Uint8Array, place: Kconfig, text: string, name: string
 function writeNumber(data: Uint8Array, { offset, size, signed }: Kconfig, value: bigint, name: string): void {
   const bits = size * 8;
   const fits = signed ? BigInt.asIntN(bits, value) === value : BigInt.asUintN(bits, value) === value;
-  if (!fits) throw new RelocationError(`value ${value} does not fit in ${size} ${signed ? 'signed' : 'unsigned'} bytes`, { kind: `extern "${name}":` });
+  if (!fits) throw new RelocationError(`value ${value} does not fit in ${size} ${signed ? 'signed' : 'unsigned'} bytes`, { kind: `of extern "${name}"` });
   for (let i = 0; i < size; i++) data[offset + i] = Number(BigInt.asUintN(8, value >> BigInt(8 * i)));
 }

@@ -15,6 +15,8 @@ export interface Links {
   /** undefined where the map was not created */
   mapFd(name: string): number | undefined;
   extern(name: string): ResolvedExtern | undefined;
+  /** in ObjectSpec.externs */
+  externIndex(name: string): number;
   /** of the BTF that a kernel type is in, 0 for vmlinux */
   btfFd(type: KernelType): number;
   /** of the BTF that a kernel function is in: index into the load's fd_array, 0 for vmlinux */
@@ -23,19 +25,19 @@ export interface Links {
 
 /**
  * What a weak kernel function's call becomes where the kernel has none: a helper number that the verifier refuses, unless it
- * never gets there. The number is its own; the low bits tell the reference.
+ * never gets there. The extern's index is added; the number is libbpf's, so that both loaders' programs have equal tags.
  */
 const ABSENT_CALL = 2_002_000_000;
 
 /** A copy of the program's instructions that the kernel can take. @throws RelocationError (BPF_RELOCATION) */
 export function fillReferences(program: ProgramSpec, links: Links): Uint8Array {
   const insns = new Insns(program.insns.slice());
-  program.references.forEach((reference, index) => fill(program, insns, reference, index, links));
+  for (const reference of program.references) fill(program, insns, reference, links);
   if (!feature('probeReadKernel')) replaceHelpers(insns);
   return insns.bytes;
 }
 
-function fill(program: ProgramSpec, insns: Insns, reference: Reference, index: number, links: Links): void {
+function fill(program: ProgramSpec, insns: Insns, reference: Reference, links: Links): void {
   const { insn } = reference;
   const fail = (reason: string) => new RelocationError(reason, { program: program.name, insn, kind: reference.kind });
   switch (reference.kind) {
@@ -70,17 +72,16 @@ function fill(program: ProgramSpec, insns: Insns, reference: Reference, index: n
       } else {
         insns.setSrc(insn, 0);
         insns.setOff(insn, 0);
-        insns.setImm(insn, ABSENT_CALL + index);
+        insns.setImm(insn, ABSENT_CALL + links.externIndex(reference.extern));
       }
     }
   }
 }
 
-/** The extern behind a call that the verifier names in its complaint, where it is one of ours. */
-export function absentCall(program: ProgramSpec, complaint: string): string | undefined {
-  const number = /#(\d+)/.exec(complaint)?.[1];
-  const reference = number === undefined ? undefined : program.references[Number(number) - ABSENT_CALL];
-  return reference?.kind === 'kfunc' ? reference.extern : undefined;
+/** The index of the absent extern whose call the verifier complains about, where it is one. */
+export function absentCall(complaint: string): number | undefined {
+  const number = Number(/invalid func unknown#(\d+)/.exec(complaint)?.[1] ?? -1);
+  return number >= ABSENT_CALL ? number - ABSENT_CALL : undefined;
 }
 
 /** bpf_probe_read_{user,kernel}[_str], Linux 5.5, and what stood for them before. */

@@ -4,6 +4,8 @@
  */
 import { AttachError, SyscallError, UnsupportedError, UsageError } from '../errors.js';
 import { btfLoad, logText, progBindMap, progInfo } from '../kernel/bpf.js';
+import { Errno } from '../kernel/errno.js';
+import { failure } from '../kernel/fail.js';
 import type { Fd } from '../kernel/fd.js';
 import { feature } from '../kernel/features.js';
 import type { BpfMap } from '../kernel/map.js';
@@ -128,7 +130,7 @@ export class BpfObject {
    */
   attach(name: string, target?: string): Link {
     const program = this.programs.get(name);
-    if (!program) throw this.#unknownProgram(name);
+    if (!program || this.#closed) throw this.#unknownProgram(name);
     const section = sectionOf(program);
     const link = attachProgram({
       program: name,
@@ -176,8 +178,8 @@ export class BpfObject {
   }
 
   #unknownProgram(name: string): AttachError {
-    const spec = this.spec.programs.find((program) => program.name === name);
     if (this.#closed) return new AttachError(name, 'the object is closed');
+    const spec = this.spec.programs.find((program) => program.name === name);
     if (spec) return new AttachError(name, 'the program was not loaded', 'its section name starts with "?", or the autoload option left it out');
     const names = this.spec.programs.map((program) => program.name);
     return new AttachError(name, 'the object has no such program', didYouMean(name, names) || `it has ${names.join(', ')}`);
@@ -226,7 +228,7 @@ class Loading {
     try {
       const wanted = this.#spec.programs.filter(({ autoload }) => autoload);
       const sections = new Map(wanted.map((program) => [program.name, sectionOf(program)]));
-      raiseMemlock();
+      this.#prepare();
       const externs = resolveSymbols(this.#spec, this.#types);
       const { spec, stories } = this.#relocate(wanted);
       this.#spec = spec;
@@ -245,6 +247,16 @@ class Loading {
       // the kernel holds what programs and maps need of them
       this.#btf?.close();
       this.#types.close();
+    }
+  }
+
+  /** The first thing that asks the kernel: without the right to, say so of the object and not of a probe. */
+  #prepare(): void {
+    try {
+      raiseMemlock();
+    } catch (error) {
+      if (error instanceof SyscallError && error.errno === Errno.EPERM) throw failure(error.cmd, error.errno, `object "${this.#spec.name}"`);
+      throw error;
     }
   }
 
@@ -295,6 +307,7 @@ class Loading {
     const insns = fillReferences(program, {
       mapFd: (name) => this.#maps.get(name)?.fd.value,
       extern: (name) => externs.get(name),
+      externIndex: (name) => this.#spec.externs.findIndex((extern) => extern.name === name),
       btfFd: (type) => this.#types.btfFd(type),
       btfIndex: (type) => this.#btfIndex(type),
     });

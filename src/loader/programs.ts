@@ -112,8 +112,8 @@ function explain(program: ProgramSpec, section: Section, error: SyscallError, lo
   const verdict = (telling: string, wayOut = '') => new VerifierError(name, error.errno, error.errnoName, telling, log, wayOut);
   const poison = /invalid func unknown#/.test(complaint) && insn !== undefined ? explainPoison(options.stories, insn) : undefined;
   if (poison !== undefined) return verdict(poison);
-  const absent = absentCall(program, complaint);
-  if (absent !== undefined) return verdict(`calls kernel function "${absent}", which this kernel lacks`, 'guard the call with bpf_ksym_exists');
+  const absent = absentCall(complaint);
+  if (absent !== undefined) return verdict(`calls kernel function "${options.spec.externs[absent]?.name}", which this kernel lacks`, 'guard the call with bpf_ksym_exists');
   return verdict(tellingText(log), hint(complaint, error));
 }
 

@@ -19,7 +19,7 @@ export interface Telling {
 const CLOSING = /^(processed \d+ insns|verification time \d+|stack depth |total_states |insns processed)/;
 /** `12: (79) r1 = …` and the state-only form of newer kernels, `12: R1=ctx() …` */
 const INSTRUCTION = /^(\d+): \([0-9a-f]{2}\)/;
-const STATE = /^(\d+: )?(R\d+(_w|_r)?=|frame\d+: R|from \d+ to \d+|fp-?\d+=)|^(caller|callee):|^last_idx |^regs=|^parent |^mark_precise|^(propagating|falling) |^func#\d+ @\d+|^Live regs|^Validating |^\(\S+\) state/;
+const STATE = /^ ?(\d+: )?(R\d+(_w|_r)?=|frame\d+: R|from \d+ to \d+|fp-?\d+=)|^(caller|callee):|^last_idx |^regs=|^parent |^mark_precise|^(propagating|falling) |^func#\d+ @\d+|^Live regs|^Validating |^\(\S+\) state/;
 /** A statement from line_info: `; x = *p; @ probe.bpf.c:12` */
 const SOURCE = /^; ?(.*)$/;
 const COMPLAINT_LINES = 3;
