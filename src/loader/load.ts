@@ -12,6 +12,7 @@ import type { BpfMap } from '../kernel/map.js';
 import { didYouMean } from '../kernel/near.js';
 import { raiseMemlock } from '../kernel/rlimit.js';
 import type { Btf } from '../reloc/btf.js';
+import { sanitizeBtf } from '../reloc/btf-sanitize.js';
 import { relocateCore, type CoreStory } from '../reloc/core.js';
 import { parseObject } from '../reloc/object.js';
 import type { MapSpec, ObjectSpec, ProgramSpec } from '../reloc/spec.js';
@@ -269,7 +270,7 @@ class Loading {
   #loadBtf(): void {
     const { btf } = this.#spec;
     if (!btf || !feature('btf')) return;
-    const blob = btf.bytes;
+    const blob = sanitizeBtf(btf, feature);
     try {
       this.#btf = btfLoad(blob);
     } catch (error) {
