@@ -20,7 +20,7 @@ function wayOut(errno: number, needs: readonly Capability[]): string {
   if (errno === Errno.EPERM) {
     const missing = lacking(needs);
     if (missing.length > 0) return `run as root, or grant ${missing.join(' and ')}`;
-    return `not for want of capabilities: the kernel's lockdown or configuration, an LSM or a seccomp policy forbids it`;
+    return 'not for want of capabilities: this process has all that the call asks for';
   }
   if (errno === Errno.EMFILE) return 'raise the limit of open files: ulimit -n';
   return '';

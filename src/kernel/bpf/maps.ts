@@ -2,10 +2,11 @@
  * bpf(2): commands on maps and their elements. Knows no sizes: the kernel reads and writes as many bytes as a map's say, which
  * BpfMap (map.ts) checks. Source: include/uapi/linux/bpf.h and kernel/bpf/syscall.c of Linux 6.18.
  */
+import { SyscallError } from '../../errors.js';
 import { Cmd, MapType, nameOf } from '../../uapi.js';
 import { MapBatchAttr, MapCreateAttr, MapElemAttr } from '../attr.js';
 import type { Capability } from '../capabilities.js';
-import { Errno } from '../errno.js';
+import { Errno, errnoName } from '../errno.js';
 import { Fd } from '../fd.js';
 import { SYS, syscall } from '../ffi/syscall.js';
 import { arena, framed } from '../memory.js';
@@ -105,7 +106,7 @@ export function mapContains(fd: number, value: Uint8Array, subject = ''): boolea
 
 export function mapUpdateElem(fd: number, key: Uint8Array | undefined, value: Uint8Array, flags = 0, subject = ''): void {
   const result = element('MAP_UPDATE_ELEM', fd, key, value, false, flags);
-  if (result < 0) throw refused('MAP_UPDATE_ELEM', -result, subject);
+  if (result < 0) throw elementRefused('MAP_UPDATE_ELEM', -result, subject);
 }
 
 /** True where an element was deleted, false for ENOENT. */
@@ -126,7 +127,13 @@ export function mapLookupAndDelete(fd: number, key: Uint8Array | undefined, valu
 function found(cmd: CmdName, result: number, subject: string): boolean {
   if (result >= 0) return true;
   if (result === -Errno.ENOENT) return false;
-  throw refused(cmd, -result, subject);
+  throw elementRefused(cmd, -result, subject);
+}
+
+/** Capabilities play no part here: EPERM is about the map (map_get_sys_perms of kernel/bpf/syscall.c). */
+function elementRefused(cmd: CmdName, errno: number, subject: string): SyscallError {
+  const wayOut = errno === Errno.EPERM ? 'the map is frozen, or its descriptor is open for the other direction only' : '';
+  return new SyscallError(`BPF_${cmd}`, errno, errnoName(errno), subject, wayOut);
 }
 
 /** No system call can write to the map any more; programs can. @see BPF_MAP_FREEZE, Linux 5.2 */
