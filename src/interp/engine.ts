@@ -19,7 +19,7 @@ export interface Limits {
 
 export interface Engine {
   readonly name: string;
-  /** Decodes and validates. @throws MalformedError, InvalidError */
+  /** Decodes and validates. @throws MalformedError, InvalidError, UnsupportedError */
   compile(bytes: Uint8Array): Module;
   /** Links, allocates, runs segments; not the start function, which `Instance.start` runs. @throws LinkError, Trap */
   instantiate(module: Module, imports: Imports, options?: { readonly limits?: Partial<Limits> }): Instance;

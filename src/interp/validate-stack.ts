@@ -160,10 +160,10 @@ export class TypeStack {
     return type;
   }
 
-  def<F extends TypeDef['form']>(index: number, form: F): TypeDef {
+  def(index: number, form: TypeDef['form']): TypeDef {
     const def = this.module.defs[index];
     if (!def) throw this.unknown('type', index, this.module.defs.length);
-    if (def.form !== form) throw this.fail('type mismatch', `type ${index} is a ${def.form} type, expected a ${form} type`);
+    if (def.form !== form) throw this.fail('type mismatch', formMismatch(index, def, form));
     return def;
   }
 
@@ -222,6 +222,11 @@ export class TypeStack {
       ...func === undefined ? {} : { func, funcName: this.module.names.func(func) },
     }, detail);
   }
+}
+
+/** `type 3 is a struct, func wanted` */
+export function formMismatch(index: number, { form }: TypeDef, wanted: TypeDef['form']): string {
+  return `type ${index} is ${form === 'array' ? 'an' : 'a'} ${form}, ${wanted} wanted`;
 }
 
 /** The type of the table's indices. */

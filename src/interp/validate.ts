@@ -10,7 +10,7 @@ import { FEATURES_2_0, type Feature } from './opcodes.js';
 import { TypeSpace, typeNames } from './subtype.js';
 import { isNullable, typeIndexOf, typeName } from './types.js';
 import { CodeValidator } from './validate-code.js';
-import { tableAddress } from './validate-stack.js';
+import { formMismatch, tableAddress } from './validate-stack.js';
 
 /** Pages of 64 KiB that 32-bit addresses reach. */
 const MAX_PAGES = 65536;
@@ -92,9 +92,9 @@ function types({ defs }: Module): void {
 
 function funcType(module: Module, type: number): FuncType {
   known('type', type, module.types.length);
-  const { form, func } = module.defs[type];
-  if (form !== 'func') throw new InvalidError('type mismatch', {}, `type ${type} is a ${form} type, expected a func type`);
-  return func;
+  const def = module.defs[type];
+  if (def.form !== 'func') throw new InvalidError('type mismatch', {}, formMismatch(type, def, 'func'));
+  return def.func;
 }
 
 function tableDef(module: Module, code: CodeValidator, { type, init }: TableDef, i: number): void {

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { InvalidError, ProjectError } from '#src/errors.js';
 import { decode } from '#src/interp/decode.js';
 import { FEATURES_2_0, FEATURES_3_0, OP, type Feature } from '#src/interp/opcodes.js';
-import { EXTERNREF, F32, FUNCREF, I32, I64 } from '#src/interp/types.js';
+import { EXTERNREF, F32, FUNCREF, I32, I64, V128 } from '#src/interp/types.js';
 import { decodeAndValidate, validate } from '#src/interp/validate.js';
 import { assert, suite, throwsCode, type Need } from '../support/suite.js';
 import { body, func, funcType, leb, module, name, section, vec, type Bytes } from './wasm.js';
@@ -81,7 +81,53 @@ const VALID: readonly (readonly [string, Uint8Array])[] = [
   ['locals beyond the looked-up ones', func([], [I64], [OP['local.get'], leb(40_000)], { locals: [[30_000, I32], [20_000, I64]] })],
 ];
 
+const STRUCT: Bytes = [0x5f, vec([[I32, 0], [0x78, 1]])]; // (struct (field i32) (field (mut i8)))
+const ARRAY: Bytes = [0x5e, I32, 0];
+/** One function of type 0 over these types. */
+const over = (types: readonly Bytes[], code: Bytes, ...sections: Bytes): Uint8Array =>
+  module(section(1, vec([funcType([], []), ...types])), section(3, vec([[0]])), ...sections, section(10, vec([body(code)])));
+const REF = 0x64, NULL_REF = 0x63;
+
+/** Of WebAssembly 3.0. */
+const INVALID_3: readonly (readonly [string, Uint8Array, string])[] = [
+  ['a tail call with other results', over([funcType([], [I32])], [OP['ref.null'], 1, OP.return_call_ref, 1]),
+    'return_call_ref at 0x1d in func 0: type mismatch (the callee returns [i32], the function [])'],
+  ['a null where none may be', over([funcType([], [])], [OP['ref.null'], 0, OP.call, 0, OP.block, REF, 1, OP['ref.null'], 1, OP.end, OP.drop, OP.drop]),
+    'end at 0x23 in func 0: type mismatch (expected (ref 1), found (ref null 1))'],
+  ['a local without a value', module(section(1, vec([funcType([], [])])), section(3, vec([[0]])), section(10, vec([[8, 1, 1, REF, 0x70, OP['local.get'], 0, OP.drop, OP.end]]))),
+    'local.get at 0x1a in func 0: uninitialized local 0 ((ref func) has no default value)'],
+  ['a throw of an unknown tag', over([], [OP.throw, 2]), 'throw at 0x17 in func 0: unknown tag 2 (the module has 0)'],
+  ['a tag with results', module(section(1, vec([funcType([], [I32])])), section(13, vec([[0, 0]]))), 'non-empty tag result type (tag 0 returns [i32])'],
+  ['a catch that its label cannot take', over([funcType([I32], [])], [OP.try_table, 0x40, 1, 0, 0, 0, OP.end], section(13, vec([[0, 1]]))),
+    'try_table at 0x20 in func 0: type mismatch (the catch brings [i32], label 0 takes [])'],
+  ['a lane that is not there', func([V128], [I32], [OP['local.get'], 0, 0xfd, 0x1b, 4]), 'i32x4.extract_lane at 0x1b in func 0: invalid lane index (4 of 4 lanes)'],
+  ['a shuffle of a third vector', func([V128], [V128], [OP['local.get'], 0, OP['local.get'], 0, 0xfd, 0x0d, ...new Array<number>(15).fill(31), 32]),
+    'i8x16.shuffle at 0x1d in func 0: invalid lane index (32 of 32 lanes)'],
+  ['a write to an immutable field', over([STRUCT], [OP['ref.null'], 1, OP['i32.const'], 0, 0xfb, 5, 1, 0]), 'struct.set at 0x21 in func 0: immutable field (field 0 of type 1)'],
+  ['an unknown field', over([STRUCT], [OP['ref.null'], 1, 0xfb, 2, 1, 2]), 'struct.get at 0x1f in func 0: unknown field 2 (type 1 has 2)'],
+  ['a packed field without a sign', over([STRUCT], [OP['ref.null'], 1, 0xfb, 2, 1, 1, OP.drop]), 'struct.get at 0x1f in func 0: type mismatch (the field is packed: i8)'],
+  ['a write to an immutable array', over([ARRAY], [OP['ref.null'], 1, OP['i32.const'], 0, OP['i32.const'], 0, 0xfb, 14, 1]), 'array.set at 0x20 in func 0: immutable array (type 1)'],
+  ['a struct type where an array type belongs', over([STRUCT], [OP['i32.const'], 0, 0xfb, 7, 1, OP.drop]),
+    'array.new_default at 0x1f in func 0: type mismatch (type 1 is a struct, array wanted)'],
+  ['a sub type of a final type', module(section(1, vec([ARRAY, [0x50, 1, 0, ARRAY]]))), 'sub type does not match its super type (type 1 is no sub type of final type 0)'],
+  ['a sub type that lacks a field', module(section(1, vec([[0x50, 0, STRUCT], [0x50, 1, 0, 0x5f, vec([[I32, 0]])]]))), 'sub type does not match its super type (type 1 is no sub type of type 0)'],
+  ['a type of a later group', module(section(1, vec([[0x5f, vec([[NULL_REF, 1, 0]])], STRUCT]))), 'unknown type 1 (type 0 can name types below 1)'],
+  ['a table that needs an initial value', module(section(4, vec([[REF, 0x70, 0, 1]]))), 'type mismatch (table 0 of (ref func) needs an initial value)'],
+];
+
+const VALID_3: readonly (readonly [string, Uint8Array])[] = [
+  ['equal types of two groups', over([ARRAY, ARRAY], [OP['ref.null'], 1, OP.block, NULL_REF, 2, OP['ref.null'], 1, OP.end, OP.drop, OP.drop])],
+  ['types that name each other in one group', module(section(1, vec([[0x4e, vec([[0x5f, vec([[NULL_REF, 1, 0]])], [0x5f, vec([[NULL_REF, 0, 0]])]])]])))],
+  ['a sub type in place of its super type', over([[0x50, 0, STRUCT], [0x50, 1, 1, STRUCT]], [OP.block, NULL_REF, 1, OP['ref.null'], 2, OP.end, OP.drop])],
+  ['a local that has a value by then', module(section(1, vec([funcType([], [])])), section(3, vec([[0]])), section(9, vec([[3, 0, vec([[0]])]])),
+    section(10, vec([[12, 1, 1, REF, 0x70, OP['ref.func'], 0, OP['local.set'], 0, OP['local.get'], 0, OP.drop, OP.end]])))],
+];
+
 suite('validate', (test) => {
+  test.table(VALID_3, ([what]) => `validate takes ${what}`, ([, bytes]) => { validate(decode(bytes, FEATURES_3_0), FEATURES_3_0); });
+  test.table(INVALID_3, ([what]) => `validate refuses ${what}`, ([, bytes, message]) => {
+    throwsCode(() => validate(decode(bytes, FEATURES_3_0), FEATURES_3_0), 'WASM_INVALID', `invalid module: ${message}`);
+  });
   test.table(VALID, ([what]) => `validate takes ${what}`, ([, bytes]) => { validate(decode(bytes)); });
   test.table(INVALID, ([what]) => `validate refuses ${what}`, ([, bytes, message]) => {
     throwsCode(() => validate(decode(bytes)), 'WASM_INVALID', `invalid module: ${message}`);
@@ -152,7 +198,7 @@ function judge(bytes: Uint8Array, features: ReadonlySet<Feature> = FEATURES_2_0)
 }
 
 const SUITE = new URL('../../../../shared/wasm-testsuite/', import.meta.url);
-const SEEDS = [...VALID.map(([, bytes]) => bytes), ...INVALID.map(([, bytes]) => bytes).filter((bytes) => bytes.length < 200)];
+const SEEDS = [...VALID, ...INVALID, ...VALID_3, ...INVALID_3].map(([, bytes]) => bytes).filter((bytes) => bytes.length < 200);
 
 suite('validate, fuzzed', (test) => {
   test('decode and validate answer mutated modules with their own errors only', () => {
@@ -160,7 +206,7 @@ suite('validate, fuzzed', (test) => {
     const outcomes = { valid: 0, WASM_MALFORMED: 0, WASM_INVALID: 0 };
     const until = performance.now() + 2000;
     for (let i = 0; i < 20_000 && performance.now() < until; i++) {
-      const error = judge(mutate(SEEDS[next(SEEDS.length)], next));
+      const error = judge(mutate(SEEDS[next(SEEDS.length)], next), i % 2 ? FEATURES_2_0 : FEATURES_3_0);
       const code = (error?.code ?? 'valid') as keyof typeof outcomes;
       assert.ok(code in outcomes, `${error?.message}`);
       outcomes[code]++;
