@@ -11,6 +11,7 @@ import { machine, render, type Bench, type BenchOptions } from './harness.js';
 
 /** name -> what it compares, and its module */
 const BENCHES: Readonly<Record<string, { readonly about: string; load(): Promise<Bench> }>> = {
+  btf: { about: 'the kernel\'s types against libbpf in C: reading, looking up, relocating', load: () => import('./btf.js') },
   kernel: { about: 'bpf(2) calls, map elements and ring buffer records, each against its floor', load: () => import('./kernel.js') },
   libbpf: { about: 'this project against libbpf in C: load, start, ring buffer, maps', load: () => import('./libbpf.js') },
 };

@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 const root = fileURLToPath(new URL('../../', import.meta.url));
 
 /** Paths of the compiled programs. @throws Error that names the Debian packages where the compiler or libbpf is missing */
-export function buildNative(): { readonly worker: string; readonly execsnoop: string } {
+export function buildNative(): { readonly worker: string; readonly execsnoop: string; readonly btf: string } {
   const folder = `${root}build/bench/native`;
   mkdirSync(folder, { recursive: true });
   const build = (name: string): string => {
@@ -17,7 +17,7 @@ export function buildNative(): { readonly worker: string; readonly execsnoop: st
     if (status !== 0) throw new Error(`bench/native/${name}.c does not build (Debian packages: gcc libc6-dev libbpf-dev): ${error?.message ?? stderr}`);
     return `${folder}/${name}`;
   };
-  return { worker: build('worker'), execsnoop: build('execsnoop') };
+  return { worker: build('worker'), execsnoop: build('execsnoop'), btf: build('btf') };
 }
 
 /** The libbpf that the programs are linked with. */
