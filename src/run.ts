@@ -3,10 +3,12 @@
  */
 import { fail } from './cli/main.js';
 import { run } from './cli/run.js';
+import { exitNow } from './kernel/exit.js';
 
+let status: number;
 try {
-  process.exitCode = await run.run(process.argv.slice(2));
+  status = await run.run(process.argv.slice(2));
 } catch (error) {
-  process.exitCode = fail(error);
+  status = fail(error);
 }
-process.exit();
+exitNow(status);

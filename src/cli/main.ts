@@ -6,6 +6,7 @@
 import { readFileSync, realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { ProjectError, UsageError } from '../errors.js';
+import { exitNow } from '../kernel/exit.js';
 import { painter, print, Status, suggestion, type Command } from './command.js';
 
 /** The one table of subcommands. */
@@ -87,4 +88,4 @@ function isEntry(): boolean {
   return started !== undefined && realpathSync(started) === fileURLToPath(import.meta.url);
 }
 
-if (isEntry()) process.exit(await main(process.argv.slice(2)));
+if (isEntry()) exitNow(await main(process.argv.slice(2)));

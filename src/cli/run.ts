@@ -2,6 +2,7 @@
 import { statSync } from 'node:fs';
 import { UsageError } from '../errors.js';
 import { runWasm, trapLines, type Ending, type RunOptions } from '../host/guest.js';
+import { exitNow } from '../kernel/exit.js';
 import { readModule } from '../loader/wasm.js';
 import type { Grant } from '../wasi/descriptors.js';
 import { painter, parseOptions, print, type Command } from './command.js';
@@ -70,7 +71,7 @@ export async function runFile(path: string, options: Omit<RunOptions, 'path' | '
   let came: Signal | undefined;
   const onSignal = (signal: Signal) => {
     // whoever asks twice does not want to wait
-    if (came !== undefined) process.exit(SIGNALS[signal]);
+    if (came !== undefined) exitNow(SIGNALS[signal]);
     came = signal;
     stop.abort(signal);
   };

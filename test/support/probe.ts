@@ -23,10 +23,14 @@ export class Probe {
   #err = '';
   #changed = (): void => {};
 
-  /** @param module a path. @param within words before `node`: `nsenter`, `setpriv` */
-  constructor(module: string, args: readonly string[] = [], within: readonly string[] = []) {
+  /**
+   * @param module a path. @param within words before `node`: `nsenter`, `setpriv`
+   * @param plain as users have it, without the coverage that a test run may collect: that takes its time at the end
+   */
+  constructor(module: string, args: readonly string[] = [], within: readonly string[] = [], plain = false) {
     const [command, ...rest] = [...within, process.execPath, RUN, module, ...args];
-    this.#child = spawn(command, rest, { stdio: ['ignore', 'pipe', 'pipe'] });
+    const { NODE_V8_COVERAGE: coverage, ...env } = process.env;
+    this.#child = spawn(command, rest, { stdio: ['ignore', 'pipe', 'pipe'], env: plain ? env : { ...env, NODE_V8_COVERAGE: coverage } });
     this.#child.stdout?.setEncoding('utf8').on('data', (text: string) => { this.#out += text; this.#changed(); });
     this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => { this.#err += text; });
     this.#done = new Promise((resolve, reject) => {
