@@ -9,6 +9,7 @@ import { lacking } from './capabilities.js';
 import { Errno } from './errno.js';
 import type { Fd } from './fd.js';
 import { hasSymbol } from './kallsyms.js';
+import { raiseMemlock } from './rlimit.js';
 import { vmlinuxBtf } from './vmlinux.js';
 
 // ---- instructions, enough for probes ----------------------------------------------------------------------------
@@ -256,6 +257,10 @@ const known = new Map<FeatureName, boolean>();
 /** Whether the running kernel has it. @throws SyscallError (SYSCALL) where this process may not even try */
 export function feature(name: FeatureName): boolean {
   let has = known.get(name);
-  if (has === undefined) known.set(name, has = FEATURES[name].probe());
+  if (has === undefined) {
+    // where memory is counted, a probe could fail for want of it; this one probe is small enough for any limit
+    if (name !== 'memcgAccounting') raiseMemlock();
+    known.set(name, has = FEATURES[name].probe());
+  }
   return has;
 }

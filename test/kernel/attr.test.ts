@@ -75,6 +75,6 @@ suite('kernel/attr', (test) => {
       if (place.offset !== offset || place.size !== size) wrong.push(`${label} at ${offset}, ${size} bytes; vmlinux: at ${place.offset}, ${place.size} bytes`);
     }
     assert.equal(wrong, []);
-    assert.ok(met > 0);
+    assert.ok(met > 0 || !kernelAtLeast('6.18'));
   });
 });

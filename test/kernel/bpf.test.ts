@@ -4,10 +4,11 @@ import * as bpf from '#src/kernel/bpf.js';
 import { failure } from '#src/kernel/fail.js';
 import { Fd, openFds } from '#src/kernel/fd.js';
 import { parseBtf } from '#src/reloc/btf.js';
+import { kernelAtLeast } from '#src/kernel/release.js';
 import { vmlinuxBtf } from '#src/kernel/vmlinux.js';
-import { AttachType, MapCreateFlag, MapType, ProgType, TestRunFlag } from '#src/uapi.js';
+import { AttachType, MapCreateFlag, MapType, ProgLoadFlag, ProgType, TestRunFlag } from '#src/uapi.js';
 import { EXIT, asm, jump, load32, mapFd, mapValue, mov, movReg, store64 } from '../support/bpf-asm.js';
-import { descriptors, keepsDescriptors, needsFeature, needsTwoCpus, u32Bytes } from '../support/kernel.js';
+import { descriptors, keepsDescriptors, needsFeature, needsLinux, needsTwoCpus, u32Bytes } from '../support/kernel.js';
 import { assert, sameBytes, suite, throwsCode } from '../support/suite.js';
 
 const before = { fds: openFds(), descriptors: descriptors().length };
@@ -135,12 +136,16 @@ suite('kernel/bpf programs', (test) => {
     assert.is(Buffer.from(info.tag).toString('hex'), shown.tag);
     sameBytes(bpf.progXlated(progFd), returns(42));
   }));
-  test('progTestRun gives data and context back', () => {
-    const insns = asm(load32(2, 1, 0), load32(0, 1, 4), mov(0, 7), EXIT);
-    using(bpf.progLoad({ type: ProgType.SYSCALL, insns, license: 'GPL', flags: 1 << 4 }), (progFd) => {
-      const ctxIn = u32Bytes(1, 2);
+  test.needing([needsLinux('5.14', 'BPF_PROG_TYPE_SYSCALL')], 'progTestRun takes a context and gives it back', () => {
+    // ctx[1] = ctx[0]; return 7
+    const insns = asm(load32(2, 1, 0), [0x63, 1 | 2 << 4, 4, 0], mov(0, 7), EXIT);
+    using(bpf.progLoad({ type: ProgType.SYSCALL, insns, license: 'GPL', flags: ProgLoadFlag.SLEEPABLE }), (progFd) => {
+      const ctxIn = u32Bytes(5, 2);
       assert.is(bpf.progTestRun({ progFd, ctxIn }).retval, 7);
+      sameBytes(ctxIn, u32Bytes(5, 5));
     });
+  });
+  test('progTestRun gives data back', () => {
     using(program(64), (progFd) => {
       const dataOut = new Uint8Array(64);
       const dataIn = new Uint8Array(64).fill(5);
@@ -167,13 +172,13 @@ suite('kernel/bpf programs', (test) => {
     const error = throwsCode(() => bpf.progLoad({ type: ProgType.SOCKET_FILTER, insns: asm(EXIT), license: 'GPL', name: 'bad', log }), 'SYSCALL', 'BPF_PROG_LOAD for program "bad" (socket_filter, 1 insns): EACCES');
     assert.is((error as { errno?: number }).errno, 13);
     assert.match(bpf.logText(log), /R0 !read_ok/);
-    assert.is(log.trueSize, bpf.logText(log).length + 1);
+    assert.is(log.trueSize, kernelAtLeast('6.4') ? bpf.logText(log).length + 1 : 0);
   });
   test('progLoad gives ENOSPC when the log does not fit, and says how much it needs', () => {
     const log: bpf.LogRequest = { level: 2, buffer: new Uint8Array(128) };
     const insns = asm(...Array.from({ length: 50 }, (_, i) => mov(0, i)), jump(0), EXIT);
     throwsCode(() => bpf.progLoad({ type: ProgType.SOCKET_FILTER, insns, license: 'GPL', name: 'long', log }), 'SYSCALL', /ENOSPC$/);
-    assert.ok(log.trueSize! > 128, String(log.trueSize));
+    if (kernelAtLeast('6.4')) assert.ok(log.trueSize! > 128, String(log.trueSize));
   });
   test('progLoad takes 10 000 instructions', () => {
     const insns = asm(...Array.from({ length: 10_000 }, () => mov(0, 9)), EXIT);

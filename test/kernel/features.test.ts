@@ -27,7 +27,7 @@ suite('kernel/features', (test) => {
   test('feature does not take a want of privilege for an answer', () => {
     const script = `import('#src/kernel/features.js').then(({ feature }) => { try { console.log(feature('ringbuf')); } catch (error) { console.log(error.message); } })`;
     const out = execFileSync('setpriv', ['--reuid=65534', '--regid=65534', '--clear-groups', '--bounding-set=-all', process.execPath, '-e', script], { encoding: 'utf8' });
-    assert.is(out, 'BPF_MAP_CREATE for map "" (ringbuf, 0 -> 0 bytes): EPERM (run as root, or grant CAP_BPF)\n');
+    assert.is(out, 'BPF_PROG_LOAD for program "" (socket_filter, 2 insns): EPERM (run as root, or grant CAP_BPF)\n');
   });
   test('hasCapability and lacking read the effective set', () => {
     assert.is(hasCapability('CAP_BPF'), true);

@@ -2,9 +2,15 @@
  * What kernel tests share: what they may need of the machine, and the count of descriptors that shows a leak.
  */
 import { readdirSync } from 'node:fs';
+import { hasCapability } from '#src/kernel/capabilities.js';
 import { onlineCpus } from '#src/kernel/cpus.js';
 import { FEATURES, feature, type FeatureName } from '#src/kernel/features.js';
+import { kernelAtLeast } from '#src/kernel/release.js';
+import { raiseMemlock } from '#src/kernel/rlimit.js';
 import { assert, type Need } from './suite.js';
+
+// kernels before 5.11 count what the tests make
+if (hasCapability('CAP_SYS_RESOURCE')) raiseMemlock();
 
 /** The running kernel has that feature; a skip is legal only where it is older. */
 export function needsFeature(name: FeatureName): Need {
@@ -16,6 +22,11 @@ export function needsFeature(name: FeatureName): Need {
     missing = (error as Error).message;
   }
   return { name: words, missing };
+}
+
+/** The running kernel is that new: for what no probe exists. */
+export function needsLinux(since: string, name: string): Need {
+  return { name, missing: kernelAtLeast(since) ? undefined : `the kernel lacks it, needs Linux ${since} or later` };
 }
 
 /** Numbers of this process's open descriptors. */

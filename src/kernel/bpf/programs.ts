@@ -116,6 +116,7 @@ export interface TestRun {
   readonly dataIn?: Uint8Array;
   /** filled by the call */
   readonly dataOut?: Uint8Array;
+  /** programs of type SYSCALL write into it */
   readonly ctxIn?: Uint8Array;
   /** filled by the call */
   readonly ctxOut?: Uint8Array;
@@ -132,7 +133,7 @@ export function progTestRun(run: TestRun): { retval: number; duration: number; d
     const at = a.alloc(TestRunAttr.size);
     const result = call(a, 'PROG_TEST_RUN', TestRunAttr, at, {
       progFd: run.progFd, dataSizeIn: run.dataIn?.length, dataIn: run.dataIn && a.put(run.dataIn), dataSizeOut: run.dataOut?.length,
-      dataOut: run.dataOut && a.inPlace(run.dataOut), ctxSizeIn: run.ctxIn?.length, ctxIn: run.ctxIn && a.put(run.ctxIn),
+      dataOut: run.dataOut && a.inPlace(run.dataOut), ctxSizeIn: run.ctxIn?.length, ctxIn: run.ctxIn && a.inPlace(run.ctxIn),
       ctxSizeOut: run.ctxOut?.length, ctxOut: run.ctxOut && a.inPlace(run.ctxOut), repeat: run.repeat, flags: run.flags, cpu: run.cpu,
       batchSize: run.batchSize,
     });
