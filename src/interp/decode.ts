@@ -204,7 +204,7 @@ class Decoder {
     const r = this.#r;
     const at = r.pos;
     const flags = r.u8();
-    if (flags > 1 && !(r.features.has('memory64') && (flags === 4 || flags === 5))) throw r.fail('malformed limits flags', at, hex(flags));
+    if (flags > 1 && !(r.features.has('memory64') && (flags === 4 || flags === 5))) throw r.fail('malformed limits flags', at, `${hex(flags)}${flags === 2 || flags === 3 ? ', shared memories are not supported' : flags === 4 || flags === 5 ? ' needs the feature memory64' : ''}`);
     const min = r.u64();
     return { limits: { min, max: (flags & 1) === 1 ? r.u64() : undefined }, is64: (flags & 4) !== 0 };
   }
