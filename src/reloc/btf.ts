@@ -92,6 +92,8 @@ const FUNC = BTF_KINDS.indexOf('func');
 
 /** Decoded types kept: relocations come back to the same few structs, while a walk over all types must not keep them all. */
 const CACHED_TYPES = 4096;
+/** Longest name, in bytes: keeps hostile blobs, whose names all lie in one long string, from costing more than linear time. */
+const MAX_NAME = 4096;
 /** Longest chain of typedefs and modifiers; the kernel itself stops at 32 (MAX_RESOLVE_DEPTH). */
 const MAX_CHAIN = 256;
 /** Array dimensions and modifiers that libbpf follows to a size (MAX_RESOLVE_DEPTH). */
@@ -364,19 +366,21 @@ class ParsedBtf implements Btf {
   }
 
   #nameAt(id: number, offset: number): string {
-    const text = this.#string(offset);
+    const text = this.#string(offset, MAX_NAME);
     if (text === undefined) {
       throw this.#fault(`name at string offset ${offset} is outside of ${this.#startString + this.#stringsLength} bytes of strings`, { typeId: id, offset: this.#at(id) });
     }
+    if (text.length > MAX_NAME) throw this.#fault(`name at string offset ${offset} is longer than ${MAX_NAME} bytes`, { typeId: id, offset: this.#at(id) });
     return text;
   }
 
-  #string(offset: number): string | undefined {
-    if (offset < this.#startString) return this.#base!.#string(offset);
+  /** @param limit where to stop reading, in bytes: a string beyond it comes back longer than that, though not whole */
+  #string(offset: number, limit = Infinity): string | undefined {
+    if (offset < this.#startString) return this.#base!.#string(offset, limit);
     const at = offset - this.#startString;
     if (!(at < this.#stringsLength)) return undefined;
     const from = this.#strings + at;
-    const end = this.bytes.indexOf(0, from);
+    const end = limit === Infinity ? this.bytes.indexOf(0, from) : endOf(this.bytes, from, from + limit);
     return this.#text.toString('utf8', from, end);
   }
 
@@ -586,6 +590,13 @@ class ParsedBtf implements Btf {
 const VOID: BtfType = { id: 0, name: '', kind: 'unkn' };
 const utf8 = new TextEncoder();
 const UNDERSCORE = 0x5f;
+
+/** Where the string that starts at `from` ends, or one byte beyond `last`. */
+function endOf(bytes: Uint8Array, from: number, last: number): number {
+  let at = from;
+  while (bytes[at] !== 0 && at <= last) at++;
+  return at;
+}
 
 /** Up to four bytes, little-endian. */
 function wordOf(bytes: Uint8Array, at: number): number {

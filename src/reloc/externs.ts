@@ -40,14 +40,19 @@ export function isExtern(symbol: ElfSymbol): boolean {
  */
 export function collectExterns(file: ObjectFile, btf: Btf | undefined, patch: BtfPatch | undefined): Externs {
   const found: { symbol: number; spec: ExternSpec; sec: number }[] = [];
+  const names = new Set<string>();
   let secOf: Map<number, number> | undefined;
+  let declared: Map<string, Var | Func> | undefined;
   for (const symbol of file.symbols) {
     if (!isExtern(symbol) || file.symbols.isNameless(symbol.index)) continue;
     const { name } = symbol;
     if (name === '') continue;
     if (!btf) throw fault(name, 'the object has no BTF that says what it is (define it, or compile with -g)');
     secOf ??= datasecOf(btf);
-    const type = declaration(btf, name);
+    if (names.has(name)) throw fault(name, 'is there twice');
+    names.add(name);
+    declared ??= declarations(btf);
+    const type = declaration(declared, name);
     const sec = secOf.get(type.id);
     if (sec === undefined) throw fault(name, 'belongs to no section; declare it with __ksym or __kconfig');
     found.push({ symbol: symbol.index, sec, spec: describe(btf, type, btf.name(sec), symbol.binding === Binding.WEAK) });
@@ -79,10 +84,21 @@ function datasecOf(btf: Btf): Map<number, number> {
   return found;
 }
 
-function declaration(btf: Btf, name: string): Var | Func {
-  const id = btf.find(name, 'var', 'func');
-  if (id === undefined) throw fault(name, 'is not described in the BTF (define it, or declare it with __ksym or __kconfig)');
-  const type = btf.type(id) as Var | Func;
+/** Name -> the first variable or function of that name. */
+function declarations(btf: Btf): Map<string, Var | Func> {
+  const found = new Map<string, Var | Func>();
+  for (let id = 1; id < btf.length; id++) {
+    const kind = btf.kind(id);
+    if (kind !== 'var' && kind !== 'func') continue;
+    const type = btf.type(id) as Var | Func;
+    if (!found.has(type.name)) found.set(type.name, type);
+  }
+  return found;
+}
+
+function declaration(declared: ReadonlyMap<string, Var | Func>, name: string): Var | Func {
+  const type = declared.get(name);
+  if (!type) throw fault(name, 'is not described in the BTF (define it, or declare it with __ksym or __kconfig)');
   const wanted = type.kind === 'var' ? VarLinkage.GLOBAL_EXTERN : FuncLinkage.EXTERN;
   if (type.linkage !== wanted) throw fault(name, `is a ${type.kind} of linkage ${type.linkage} in the BTF, not an extern (${wanted})`);
   return type;

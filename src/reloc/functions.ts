@@ -60,9 +60,12 @@ export class Functions {
       for (let i = 1; i < list.length; i++) {
         const [before, fn] = [list[i - 1], list[i]];
         const end = before.start + before.insns.length;
-        if (fn.start < end && !(fn.start === before.start && fn.insns.length === before.insns.length)) {
+        if (fn.start >= end) continue;
+        if (fn.start !== before.start || fn.insns.length !== before.insns.length) {
           throw file.elf.fault(file.elf.sections[index], `function "${fn.name}" starts inside of "${before.name}"`, fn.start * INSN_SIZE);
         }
+        // two names of the same code
+        list[i] = { ...fn, relocations: before.relocations };
       }
     }
     this.all = [...this.#bySection.values()].flat();

@@ -16,6 +16,8 @@ import type { CoreRelocation, FunctionInfo, LineInfo, ProgramSpec, Reference } f
 const MAX_INSNS = 1_000_000;
 /** Instructions and records of all programs together. No real object comes near; a small hostile one can ask for far more. */
 const MAX_TOTAL = 8_000_000;
+/** Functions of a cycle that a message names. */
+const MAX_SHOWN = 10;
 const EXCEPTION_CALLBACK = 'exception_callback:';
 /** component_idx of a DECL_TAG on the type itself. */
 const WHOLE = -1;
@@ -26,6 +28,7 @@ interface Placed { readonly fn: BpfFunction; readonly base: number }
 export class Linker {
   readonly #links = new Map<BpfFunction, readonly Link[]>();
   readonly #callbacks: ReadonlyMap<string, readonly string[]>;
+  #subprograms: Map<string, BpfFunction> | undefined;
   #total = 0;
 
   constructor(readonly functions: Functions, readonly btf: Btf | undefined, readonly ext: BtfExt | undefined) {
@@ -69,7 +72,7 @@ export class Linker {
     const known = new Set<BpfFunction>();
     let size = 0;
     /** functions that are being walked through, and how the walk came into each */
-    const path: { readonly fn: BpfFunction; readonly links: readonly Link[]; next: number; readonly called: boolean }[] = [];
+    const path: { readonly fn: BpfFunction; readonly links: readonly Link[]; next: number; /** depth of the nearest step, this one or below, that is no call */ readonly taken: number }[] = [];
     const depth = new Map<BpfFunction, number>();
     const enter = (fn: BpfFunction, called: boolean) => {
       known.add(fn);
@@ -78,7 +81,7 @@ export class Linker {
       if (size > MAX_INSNS) throw new RelocationError(`${size} instructions with all that it calls, more than the ${MAX_INSNS} that the kernel takes`, { program: entry.name });
       this.#count(entry, fn.insns.length + fn.relocations.length + 1);
       depth.set(fn, path.length);
-      path.push({ fn, links: this.#linksOf(fn), next: 0, called });
+      path.push({ fn, links: this.#linksOf(fn), next: 0, taken: called ? path.at(-1)?.taken ?? 0 : path.length });
     };
     const walk = (from: BpfFunction) => {
       enter(from, true);
@@ -92,9 +95,10 @@ export class Linker {
         } else if (link.call) {
           const from = depth.get(link.target);
           // an address may be taken anywhere, by a callback of itself too
-          if (from === undefined || path.slice(from + 1).some((step) => !step.called)) continue;
-          const cycle = [...path.slice(from).map((step) => step.fn.name), link.target.name].join(' -> ');
-          throw new RelocationError(`recursion, which the kernel does not allow: ${cycle.length > 200 ? `${cycle.slice(0, 200)}…` : cycle}`, { program: top.fn.name, insn: link.insn });
+          if (from === undefined || top.taken > from) continue;
+          const cycle = path.slice(from).map((step) => step.fn.name);
+          const shown = cycle.length > MAX_SHOWN ? [...cycle.slice(0, MAX_SHOWN), '…'] : cycle;
+          throw new RelocationError(`recursion, which the kernel does not allow: ${[...shown, link.target.name].join(' -> ')}`, { program: top.fn.name, insn: link.insn });
         }
       }
     };
@@ -120,7 +124,8 @@ export class Linker {
     // the verifier refuses several, with a better reason
     if (names.length !== 1) return [];
     const [name] = names;
-    const callback = this.functions.all.find((fn) => fn.name === name && !fn.entry);
+    this.#subprograms ??= new Map(this.functions.all.filter((fn) => !fn.entry).map((fn) => [fn.name, fn]));
+    const callback = this.#subprograms.get(name);
     if (!callback?.global || callback.hidden) {
       throw new RelocationError(`exception callback "${name}" is ${callback ? 'static or hidden' : 'no function of section ".text"'}; it has to be a global function`, { program: entry.name });
     }
@@ -240,7 +245,10 @@ function exceptionCallbacks(btf: Btf): Map<string, string[]> {
     if (fn.kind !== 'func' || fn.linkage !== FuncLinkage.GLOBAL) {
       throw new BtfError(`tag "${tag.name}" is on ${fn.kind} "${fn.name}", not on a global function`, { source: btf.source, typeId: id });
     }
-    found.set(fn.name, [...found.get(fn.name) ?? [], tag.name.slice(EXCEPTION_CALLBACK.length)]);
+    const list = found.get(fn.name);
+    const name = tag.name.slice(EXCEPTION_CALLBACK.length);
+    if (list) list.push(name);
+    else found.set(fn.name, [name]);
   }
   return found;
 }

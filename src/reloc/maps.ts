@@ -52,8 +52,11 @@ export function legacyMaps(file: ObjectFile, btf: Btf | undefined): PlacedMap[] 
   const size = section.data.length / symbols.length;
   if (size % 4 !== 0 || size === 0) throw file.elf.fault(section, `${symbols.length} maps do not share ${section.data.length} bytes evenly`);
   const view = new DataView(section.data.buffer, section.data.byteOffset, section.data.byteLength);
+  const names = new Set<string>();
   return symbols.map((symbol) => {
     const { name, value: offset } = symbol;
+    if (names.has(name)) throw file.elf.fault(section, `a second map "${name}"`, offset);
+    names.add(name);
     if (symbol.binding === Binding.LOCAL) throw file.elf.fault(section, `map "${name}" is static; maps have to be global`, offset);
     if (offset + size > section.data.length || offset % 4 !== 0) throw file.elf.fault(section, `map "${name}" of ${size} bytes is not inside of ${section.data.length}`, offset);
     for (let at = LEGACY_DEF; at < size; at++) {

@@ -27,6 +27,7 @@ const NAME_MAX = 15;
  */
 export function parseObject(bytes: Uint8Array, options: { name?: string } = {}): ObjectSpec {
   const file = readSections(bytes, objectName(options.name ?? 'object'));
+  refuseTwins((['data', 'rodata', 'bss'] as const).flatMap((role) => file.of(role)).map(({ name }) => ({ name, section: name })));
   const functions = new Functions(file);
 
   const [btfSection] = file.of('btf');
@@ -71,13 +72,12 @@ function objectName(name: string): string {
 
 /** A global subprogram that is hidden from other objects is verified as a static one, with what its callers know. */
 function hideFunctions(functions: Functions, btf: Btf, patch: BtfPatch): void {
-  for (const fn of functions.all) {
-    if (!fn.hidden || fn.entry) continue;
-    const id = btf.idsNamed(fn.name).find((candidate) => {
-      const type = btf.type(candidate);
-      return type.kind === 'func' && type.linkage === FuncLinkage.GLOBAL;
-    });
-    if (id !== undefined) patch.setFuncLinkage(id, FuncLinkage.STATIC);
+  const hidden = new Set(functions.all.filter((fn) => fn.hidden && !fn.entry).map((fn) => fn.name));
+  for (let id = 1; id < btf.length && hidden.size > 0; id++) {
+    if (btf.kind(id) !== 'func') continue;
+    const type = btf.type(id);
+    if (type.kind !== 'func' || type.linkage !== FuncLinkage.GLOBAL || !hidden.delete(type.name)) continue;
+    patch.setFuncLinkage(id, FuncLinkage.STATIC);
   }
 }
 
@@ -100,8 +100,8 @@ function placesOf(file: ObjectFile, declared: readonly PlacedMap[], globals: rea
 }
 
 /** References are by name. */
-function refuseTwins(maps: readonly MapSpec[]): void {
-  const known = new Map<string, MapSpec>();
+function refuseTwins(maps: readonly { readonly name: string; readonly section: string }[]): void {
+  const known = new Map<string, { readonly section: string }>();
   for (const map of maps) {
     const other = known.get(map.name);
     if (other) throw new ElfError(`a second map "${map.name}", the first is in section "${other.section}"`, { section: map.section });

@@ -4,7 +4,7 @@
  */
 import { BtfError, RelocationError, hex } from '../errors.js';
 import { MapCreateFlag, MapType } from '../uapi.js';
-import type { Btf, BtfType } from './btf.js';
+import type { Btf, BtfMember, BtfType } from './btf.js';
 import type { ElfRelocation, ElfSection } from './elf.js';
 import type { Functions } from './functions.js';
 import { kernelMapName } from './globals.js';
@@ -13,7 +13,7 @@ import type { ObjectFile } from './sections.js';
 import type { MapSpec } from './spec.js';
 
 type Struct = BtfType & { readonly kind: 'struct' | 'union' };
-interface Placed { readonly offset: number; readonly name: string; readonly struct: Struct; readonly functions: Map<number, string> }
+interface Placed { readonly offset: number; readonly name: string; readonly struct: Struct; /** by bit offset */ readonly members: ReadonlyMap<number, BtfMember>; readonly functions: Map<number, string> }
 
 /** @throws BtfError, RelocationError, ElfError */
 export function structOpsMaps(file: ObjectFile, btf: Btf | undefined, functions: Functions): MapSpec[] {
@@ -24,6 +24,7 @@ function sectionMaps(file: ObjectFile, section: ElfSection, btf: Btf | undefined
   const id = btf?.find(section.name, 'datasec');
   if (!btf || id === undefined) throw new BtfError(`no DATASEC "${section.name}" for the section of this name (compile with -g)`, btf ? { source: btf.source } : {});
   const { vars } = btf.type(id) as BtfType & { readonly kind: 'datasec' };
+  const known = new Map<number, ReadonlyMap<number, BtfMember>>();
   const placed = vars.map(({ type, offset }): Placed => {
     const name = btf.name(type);
     const struct = btf.type(btf.skipModifiers(type));
@@ -31,7 +32,9 @@ function sectionMaps(file: ObjectFile, section: ElfSection, btf: Btf | undefined
     if (struct.kind !== 'struct') throw fault(`is a ${struct.kind}, not a struct`);
     if (struct.name === '') throw fault('has a struct without a name');
     if (offset + struct.size > section.data.length) throw fault(`at ${offset} with ${struct.size} bytes is outside of the section's ${section.data.length}`);
-    return { offset, name, struct, functions: new Map() };
+    let members = known.get(struct.id);
+    if (!members) known.set(struct.id, members = new Map(struct.members.map((member) => [member.bitOffset, member])));
+    return { offset, name, struct, members, functions: new Map() };
   });
   for (const relocations of file.of('relocations')) {
     if (relocations.info !== section.index) continue;
@@ -71,7 +74,7 @@ function point(file: ObjectFile, section: ElfSection, btf: Btf, functions: Funct
   const map = mapAt(placed, relocation.offset);
   if (!map) throw fault('no struct_ops variable lies there');
   const offset = relocation.offset - map.offset;
-  const member = map.struct.members.find((m) => m.bitOffset === offset * 8);
+  const member = map.members.get(offset * 8);
   if (!member) throw fault(`no member of struct ${map.struct.name} starts at byte ${offset}`);
   const pointer = btf.type(btf.skipModifiers(member.type));
   if (pointer.kind !== 'ptr' || btf.kind(btf.skipModifiers(pointer.type)) !== 'func_proto') throw fault(`member "${member.name}" is no function pointer`);
