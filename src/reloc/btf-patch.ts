@@ -3,7 +3,8 @@
  * before the kernel takes it. Works on a copy; the outcome is parsed again. Knows field positions, not why they change
  * (globals.ts, externs.ts). Layout: include/uapi/linux/btf.h, Linux 6.18.
  */
-import { BTF_KINDS, EACH, FIXED, parseBtf, type Btf } from './btf.js';
+import { EACH, FIXED } from './btf-layout.js';
+import { BTF_KINDS, parseBtf, type Btf } from './btf.js';
 
 /** Bytes of `struct btf_type`, of `struct btf_param`, of `struct btf_var_secinfo`. */
 const TYPE = 12;

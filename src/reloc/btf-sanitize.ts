@@ -3,7 +3,8 @@
  * that ids and string offsets stay, and the kernel still takes func_info, line_info and the maps' types. Does not find out
  * what a kernel supports (kernel/features.ts). The replacements are those of bpf_object__sanitize_btf, libbpf 1.8.
  */
-import { BTF_KINDS, type Btf, type BtfKind, EACH, FIXED } from './btf.js';
+import { EACH, FIXED } from './btf-layout.js';
+import { BTF_KINDS, type Btf, type BtfKind } from './btf.js';
 
 /** What kernels came to know one after the other, by the names of kernel/features.ts. */
 export const BTF_FEATURES = [

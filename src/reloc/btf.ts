@@ -2,9 +2,11 @@
  * BTF: the type description that the kernel, its modules and BPF objects carry. Parses any valid BTF (all 19 kinds, split
  * BTF on a base), indexes names lazily, and never copies the string section. Little-endian only. Sizes and offsets of the
  * records are checked when a blob is parsed, what a type says (ids, names, sizes) when it is decoded or followed.
+ * Reads without bytes.ts' Reader: a record's length is checked once, and a kernel has 130 000 of them.
  * Does not write BTF (btf-sanitize.ts) and does not print it (btf-c.ts). Format: Documentation/bpf/btf.rst, Linux 6.18.
  */
 import { BtfError } from '../errors.js';
+import { EACH, EACH_WORDS, readHeader, WORDS, wordsOf } from './btf-layout.js';
 
 export const BTF_KINDS = [
   'unkn', 'int', 'ptr', 'array', 'struct', 'union', 'enum', 'fwd', 'typedef', 'volatile', 'const', 'restrict', 'func',
@@ -79,19 +81,6 @@ export function essentialName(name: string): string {
   return name;
 }
 
-/** Bytes of `struct btf_header` that every version has, and those up to its newest known field (layout_len). */
-const HEADER = 24;
-const KNOWN_HEADER = 32;
-const MAGIC = 0xeb9f;
-
-/** Bytes after the 12 of `struct btf_type`: fixed, and for each of `vlen` elements. Index is the kind; kind 0 is no type. */
-export const FIXED = new Uint8Array([0, 4, 0, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 4, 0, 0]);
-export const EACH = new Uint8Array([0, 0, 0, 0, 12, 12, 8, 0, 0, 0, 0, 0, 0, 8, 0, 12, 0, 0, 0, 12]);
-
-/** The same in words of four bytes, the first three included. */
-const WORDS = FIXED.map((bytes) => 3 + bytes / 4);
-const EACH_WORDS = EACH.map((bytes) => bytes / 4);
-
 const FUNC = BTF_KINDS.indexOf('func');
 
 /** Decoded types kept: relocations come back to the same few structs, while a walk over all types must not keep them all. */
@@ -143,7 +132,7 @@ class ParsedBtf implements Btf {
     this.#startString = base === undefined ? 0 : base.#startString + base.#stringsLength;
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.#text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    const layout = this.#header();
+    const layout = readHeader(bytes, base !== undefined, (reason, offset) => this.#fault(reason, { offset }));
     this.#strings = layout.strings;
     this.#stringsLength = layout.stringsLength;
     ({ offsets: this.#offsets, named: this.#named, funcs: this.#funcs } = this.#records(layout.types, layout.typesLength));
@@ -155,54 +144,6 @@ class ParsedBtf implements Btf {
   }
 
   // ---- parsing --------------------------------------------------------------------------------------------------
-
-  /** @returns where types and strings lie, in bytes from the start of the blob */
-  #header(): { types: number; typesLength: number; strings: number; stringsLength: number } {
-    const { bytes } = this;
-    if (bytes.length < HEADER) throw this.#fault(`too short for a BTF header: ${bytes.length} of ${HEADER} bytes`, { offset: 0 });
-    const magic = this.#view.getUint16(0, true);
-    if (magic === 0x9feb) throw this.#fault('big-endian BTF, only little-endian is supported (compile with -target bpfel)', { offset: 0 });
-    if (magic !== MAGIC) throw this.#fault(`magic is 0x${magic.toString(16)}, not 0x${MAGIC.toString(16)}`, { offset: 0 });
-    const version = this.#view.getUint8(2);
-    if (version !== 1) throw this.#fault(`version is ${version}, not 1`, { offset: 2 });
-    const headerLength = this.#u32(4);
-    if (headerLength < HEADER || headerLength > bytes.length) {
-      throw this.#fault(`header length is ${headerLength}, outside of ${HEADER} … ${bytes.length}`, { offset: 4 });
-    }
-    for (let at = KNOWN_HEADER; at < headerLength; at++) {
-      if (bytes[at] !== 0) throw this.#fault(`unknown header field is ${bytes[at]}, not zero`, { offset: at });
-    }
-    const typeOff = this.#u32(8);
-    const typeLen = this.#u32(12);
-    const strOff = this.#u32(16);
-    const strLen = this.#u32(20);
-    const left = bytes.length - headerLength;
-    if (typeOff % 4 !== 0) throw this.#fault(`type section at ${typeOff} is not aligned to 4 bytes`, { offset: 8 });
-    if (typeOff + typeLen > left) throw this.#fault(`type section ${typeOff} + ${typeLen} is outside of ${left} bytes`, { offset: 8 });
-    if (strOff + strLen > left) throw this.#fault(`string section ${strOff} + ${strLen} is outside of ${left} bytes`, { offset: 16 });
-    if (typeOff + typeLen > strOff) {
-      throw this.#fault(`type section ${typeOff} + ${typeLen} overlaps the string section at ${strOff}`, { offset: 8 });
-    }
-    if (headerLength >= KNOWN_HEADER) {
-      const layoutOff = this.#u32(24);
-      const layoutLen = this.#u32(28);
-      if (layoutLen !== 0 && (layoutOff < typeOff + typeLen || layoutOff + layoutLen > strOff)) {
-        throw this.#fault(`layout section ${layoutOff} + ${layoutLen} is not between the types' end ${typeOff + typeLen} and the strings at ${strOff}`, { offset: 24 });
-      }
-    } else if (headerLength > HEADER) {
-      for (let at = HEADER; at < headerLength; at++) if (bytes[at] !== 0) throw this.#fault(`unknown header field is ${bytes[at]}, not zero`, { offset: at });
-    }
-    const strings = headerLength + strOff;
-    if (strLen === 0) {
-      if (this.#base === undefined) throw this.#fault('string section is empty', { offset: 20 });
-    } else {
-      if (bytes[strings + strLen - 1] !== 0) throw this.#fault('string section does not end with NUL', { offset: strings + strLen - 1 });
-      if (this.#base === undefined && bytes[strings] !== 0) {
-        throw this.#fault('string section does not begin with NUL (a split BTF needs its base)', { offset: strings });
-      }
-    }
-    return { types: headerLength + typeOff, typesLength: typeLen, strings, stringsLength: strLen };
-  }
 
   #records(start: number, length: number): { offsets: Uint32Array; named: Names; funcs: Names } {
     const end = start + length;
@@ -221,7 +162,7 @@ class ParsedBtf implements Btf {
     for (let i = 0; i + 3 <= words.length;) {
       const info = words[i + 1];
       const kind = (info >>> 24) & 0x1f;
-      if (kind === 0 || kind >= FIXED.length) throw this.#fault(`unknown kind ${kind}`, { typeId: startId + count, offset: start + i * 4 });
+      if (kind === 0 || kind >= WORDS.length) throw this.#fault(`unknown kind ${kind}`, { typeId: startId + count, offset: start + i * 4 });
       if (words[i] !== 0) ids[kind === FUNC ? --funcs : named++] = startId + count;
       offsets[count++] = start + i * 4;
       i += WORDS[kind] + (info & 0xffff) * EACH_WORDS[kind];
@@ -609,14 +550,4 @@ function wordOf(bytes: Uint8Array, at: number): number {
   let word = 0;
   for (let i = 0; i < 4 && at + i < bytes.length; i++) word |= bytes[at + i] << (8 * i);
   return word;
-}
-
-const LITTLE_ENDIAN = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
-
-/** Little-endian words, as many whole ones as there are; a view where the machine and the alignment allow it. */
-function wordsOf(bytes: Uint8Array, at: number, length: number): Uint32Array {
-  const count = Math.floor(length / 4);
-  if (LITTLE_ENDIAN && (bytes.byteOffset + at) % 4 === 0) return new Uint32Array(bytes.buffer, bytes.byteOffset + at, count);
-  const view = new DataView(bytes.buffer, bytes.byteOffset + at, count * 4);
-  return Uint32Array.from({ length: count }, (_, i) => view.getUint32(i * 4, true));
 }
