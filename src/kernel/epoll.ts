@@ -41,7 +41,8 @@ export class Epoll {
    * Sleeps until something is ready.
    * @param timeoutMs −1: no limit; 0: only looks
    * @returns how many ids of `ready` are valid, 0 at the timeout; 'interrupted' where a signal came: the caller goes back to
-   * the event loop, because only there its handler runs
+   * the event loop, because only there its handler runs. A signal that came just before the wait does not end it: who must
+   * answer signals in time waits in slices
    */
   wait(timeoutMs: number): number | 'interrupted' {
     return framed((a) => {

@@ -291,7 +291,7 @@ suite('kernel/bpf objects and links', (test) => {
     assert.is(bpf.progInfo(progFd).runCnt, 5n);
   }));
   test('failure knows which capabilities are missing', () => {
-    assert.is(failure('BPF_MAP_CREATE', 1, 'map "m"').message, 'BPF_MAP_CREATE for map "m": EPERM (not for want of capabilities: this process has all that the call asks for)');
+    assert.is(failure('BPF_LINK_CREATE', 1, 'link').message, 'BPF_LINK_CREATE for link: EPERM (not for want of capabilities: this process has all that the call asks for)');
     assert.is(failure('BPF_MAP_CREATE', 24).message, 'BPF_MAP_CREATE: EMFILE (raise the limit of open files: ulimit -n)');
     assert.is(failure('bpf', 4000).message, 'bpf: errno 4000');
     assert.is(failure('bpf', 524).message, 'bpf: ENOTSUPP');

@@ -36,10 +36,11 @@ suite('kernel/epoll', (test) => {
     const script = `
       import('#src/kernel/epoll.js').then(({ Epoll }) => {
         process.on('SIGINT', () => { console.log('handler'); process.exit(0); });
+        const epoll = new Epoll();
         setImmediate(() => {
           require('node:child_process').spawn('sh', ['-c', 'sleep 0.3; kill -INT ' + process.pid]);
           const start = Date.now();
-          const result = new Epoll().wait(10000);
+          const result = epoll.wait(10000);
           console.log(result, Date.now() - start < 5000);
         });
       });`;
