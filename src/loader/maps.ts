@@ -6,7 +6,7 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { SyscallError, UsageError } from '../errors.js';
-import { mapCreate, objGet, objPin, type MapCreate } from '../kernel/bpf.js';
+import { mapCreate, mapSubject, objGet, objPin, type MapCreate } from '../kernel/bpf.js';
 import { possibleCpus } from '../kernel/cpus.js';
 import { Errno } from '../kernel/errno.js';
 import type { Fd } from '../kernel/fd.js';
@@ -98,14 +98,26 @@ function create(spec: MapSpec, wanted: number | undefined, options: MapOptions, 
     mapExtra: spec.mapExtra,
     innerMapFd,
   };
-  if (!withBtf) return mapCreate(request);
+  if (!withBtf) return explained(spec, request, () => mapCreate(request));
   try {
     return mapCreate({ ...request, btfFd: options.btfFd, btfKeyTypeId: spec.btfKeyTypeId, btfValueTypeId: spec.btfValueTypeId });
   } catch (error) {
     if (!(error instanceof SyscallError)) throw error;
-    const map = mapCreate(request);
+    const map = explained(spec, request, () => mapCreate(request));
     options.warn(`map "${spec.name}" is created without the types of its keys and values: with them ${error.message}`);
     return map;
+  }
+}
+
+/** What an object may leave open for its own loader to set, and the kernel refuses with a bare EINVAL. */
+function explained(spec: MapSpec, request: MapCreate, make: () => Fd): Fd {
+  try {
+    return make();
+  } catch (error) {
+    if (!(error instanceof SyscallError) || error.errno !== Errno.EINVAL) throw error;
+    const wayOut = request.maxEntries === 0 ? `the object leaves its number of entries open: give it in mapEntries["${spec.name}"]`
+      : request.valueSize === 0 && spec.type === MapType.STACK_TRACE ? 'the object leaves the size of its values open: compile it with 8 bytes for each frame' : '';
+    throw wayOut === '' ? error : new SyscallError(error.cmd, error.errno, error.errnoName, mapSubject(request), wayOut, { cause: error });
   }
 }
 

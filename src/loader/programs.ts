@@ -20,6 +20,8 @@ export interface Binding {
   readonly btfId: number;
   /** of a module's BTF or of the program that is replaced, lent; 0 for vmlinux */
   readonly fd: number;
+  /** instead of the section's: the member of a struct_ops structure */
+  readonly attachType?: number;
 }
 
 export interface ProgramOptions {
@@ -56,7 +58,7 @@ export function loadProgram(program: ProgramSpec, section: Section, insns: Uint8
     insns,
     license: spec.license,
     name: feature('progName') ? program.name : undefined,
-    expectedAttachType: expectedAttachType(section),
+    expectedAttachType: binding?.attachType ?? expectedAttachType(section),
     flags: (section.sleepable ? ProgLoadFlag.SLEEPABLE : 0) | (section.frags ? ProgLoadFlag.XDP_HAS_FRAGS : 0),
     // kernels before 5.0 load kprobe programs only for their own version
     kernVersion: spec.kernelVersion || kernelVersionCode(),
@@ -129,7 +131,7 @@ function withoutWords(program: ProgramSpec, section: Section, error: SyscallErro
   const young = !kernelAtLeast(section.since);
   if (error.errno === Errno.EINVAL && young) return new UnsupportedError(`section "${section.prefix}" of program "${program.name}"`, section.since);
   // EPERM without words although nothing is lacking: what the kernel withholds, it withholds by program type
-  const bound = section.type === ProgType.TRACING || section.type === ProgType.LSM;
+  const bound = section.type === ProgType.TRACING || section.type === ProgType.LSM || section.type === ProgType.EXT;
   if (error.errno === Errno.EPERM && bound && error.message.includes('not for want of capabilities')) {
     return new SyscallError(error.cmd, error.errno, error.errnoName, `program "${program.name}" (section "${program.section}")`,
       'this kernel refuses such programs even to root: lockdown, an LSM, or a kernel without CONFIG_FUNCTION_TRACER and trampolines', { cause: error });

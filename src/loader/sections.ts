@@ -205,7 +205,7 @@ export const TARGETS: { readonly [K in AttachKind]: { readonly target: 'section'
   tracepoint:   { target: 'section',  needs: 'a tracepoint, "category:name" like "sched:sched_process_exec"' },
   raw_tp:       { target: 'section',  needs: 'the name of a tracepoint like "sched_switch"' },
   trace:        { target: 'section',  needs: 'no target: the section name fixes it when the program is loaded' },
-  freplace:     { target: 'section',  needs: 'the id of a loaded program and one of its functions, "id:function"; the load option `replace` names them' },
+  freplace:     { target: 'section',  needs: 'no target: the load option "replaces" names the program whose function it takes over' },
   iter:         { target: 'section',  needs: 'the name of a map of the same object for iter/bpf_map_elem and iter/bpf_sk_storage_map, "pid:N" or "tid:N" for task iterators, a cgroup path for iter/cgroup' },
   kprobe:       { target: 'section',  needs: 'a kernel function, "name" or "name+offset"' },
   ksyscall:     { target: 'section',  needs: 'the name of a system call like "openat"' },
@@ -225,6 +225,6 @@ export const TARGETS: { readonly [K in AttachKind]: { readonly target: 'section'
   sockmap:      { target: 'required', needs: 'the name of a sockmap or sockhash of the same object' },
   netfilter:    { target: 'required', needs: 'a protocol family, a hook and a priority, "ipv4:local_in:0" (priority 0 where none is given)' },
   lirc:         { target: 'required', needs: 'the path of an infrared device like "/dev/lirc0"' },
-  struct_ops:   { target: 'never', needs: 'no target: its map is attached, not the program' },
+  struct_ops:   { target: 'never', needs: 'no target: its map is attached, not the program (BpfObject.attachStructOps)' },
   none:         { target: 'never', needs: 'no target: programs of this section are called by others, not attached' },
 };

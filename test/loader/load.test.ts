@@ -1,13 +1,14 @@
 /** Objects into the kernel: maps as declared, values as asked, externs, pins, and one clear error for each thing that is wrong. */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, rmSync, statSync } from 'node:fs';
-import { VerifierError } from '#src/errors.js';
+import { ProjectError, type VerifierError } from '#src/errors.js';
 import { mapInfo, progMapIds, progTestRun } from '#src/kernel/bpf.js';
 import { possibleCpus } from '#src/kernel/cpus.js';
 import { parseKconfig, readKconfig } from '#src/kernel/kconfig.js';
 import { kernelVersionCode } from '#src/kernel/release.js';
 import { BpfObject, type LoadOptions } from '#src/loader/load.js';
 import { parseObject } from '#src/reloc/object.js';
+import { random } from '../support/btf.js';
 import { descriptors, keepsDescriptors, needsFeature, u32Bytes, u64Bytes } from '../support/kernel.js';
 import { fixture, needsCommand, needsRoot, root } from '../support/probe.js';
 import { assert, sameBytes, suite, throwsCode } from '../support/suite.js';
@@ -245,6 +246,12 @@ suite('loader/load', (test) => {
     throwsCode(() => BpfObject.load(read('families'), only('on_nothing')), 'BPF_ATTACH', /^attach program "on_nothing": no kernel function "no_such_functoin" in the BTF of the running kernel/);
   });
 
+  test.needing(needs, 'a map without a number of entries is told how to get one', () => {
+    keepsDescriptors(() => throwsCode(() => BpfObject.load(read('broken-size'), only('good')), 'SYSCALL',
+      'BPF_MAP_CREATE for map "sizeless" (hash, 4 -> 4 bytes): EINVAL (the object leaves its number of entries open: give it in mapEntries["sizeless"])'));
+    BpfObject.load(read('broken-size'), { ...only('good'), mapEntries: { sizeless: 3 } }).close();
+  });
+
   test.needing(needs, 'a failure in the last program closes what the first ones opened', () => {
     keepsDescriptors(() => throwsCode(broken('good', 'null_pointer'), 'BPF_VERIFIER'));
     keepsDescriptors(() => throwsCode(broken('null_pointer', 'good'), 'BPF_VERIFIER'));
@@ -267,6 +274,27 @@ suite('loader/load', (test) => {
     const { stdout, stderr } = spawnSync('setpriv', ['--bounding-set=-all', '--inh-caps=-all', process.execPath, '--input-type=module', '-e', script], { encoding: 'utf8' });
     assert.is(stderr, '');
     assert.is(stdout, 'SYSCALL BPF_PROG_LOAD for object "objects": EPERM (run as root, or grant CAP_BPF and CAP_PERFMON)\n');
+  });
+
+  test.needing(needs, 'damaged objects are refused with an error of this project, or load; nothing stays open', () => {
+    const below = random(23);
+    const bytes = read('jump');
+    const codes = new Set(['BPF_ELF', 'BPF_BTF', 'BPF_RELOCATION', 'BPF_ATTACH', 'BPF_VERIFIER', 'SYSCALL', 'UNSUPPORTED', 'USAGE']);
+    const pinPath = `/sys/fs/bpf/wasm-bpf-ts-fuzz-${process.pid}`;
+    keepsDescriptors(() => {
+      const end = Date.now() + 2000;
+      for (let i = 0; i < 300 && Date.now() < end; i++) {
+        const damaged = Uint8Array.from(bytes);
+        for (let n = 1 + below(6); n > 0; n--) damaged[below(damaged.length)] = below(256);
+        try {
+          BpfObject.load(damaged, { pinPath }).close();
+        } catch (error) {
+          if (!(error instanceof ProjectError) || !codes.has(error.code)) throw error;
+        } finally {
+          rmSync(pinPath, { recursive: true, force: true });
+        }
+      }
+    });
   });
 
   test('parseObject\'s spec is not changed by a load that fails', () => {

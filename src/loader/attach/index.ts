@@ -53,7 +53,7 @@ const ATTACHERS: { readonly [K in AttachKind]: Attacher } = {
   netfilter: attachNetfilter,
   lirc: attachLirc,
   struct_ops: (request) => {
-    throw failAttach(request, 'a program of a struct_ops map is attached with its map', 'BpfObject.attachAll attaches the map');
+    throw failAttach(request, 'a program of a struct_ops map is attached with its map', 'BpfObject.attachStructOps, or attachAll');
   },
   none: (request) => {
     throw failAttach(request, `programs of section "${request.section.prefix}" are called by others, not attached`);

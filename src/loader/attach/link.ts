@@ -33,8 +33,6 @@ export interface AttachRequest {
   readonly maps: ReadonlyMap<string, { readonly fd: number; readonly type: number }>;
   /** names of the raw tracepoints that the kernel's BTF describes, for messages */
   rawTracepoints(): Iterable<string>;
-  /** freplace: what to attach to, as it was loaded */
-  readonly replaces?: { readonly description: string };
 }
 
 /** What a family makes of a request. @throws AttachError (BPF_ATTACH), SyscallError (SYSCALL), UnsupportedError (UNSUPPORTED) */

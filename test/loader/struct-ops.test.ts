@@ -1,0 +1,89 @@
+/** Kernel structures implemented in BPF, and functions of programs replaced by others. */
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { progTestRun } from '#src/kernel/bpf.js';
+import { BpfObject } from '#src/loader/load.js';
+import { keepsDescriptors } from '../support/kernel.js';
+import { fixture, needsCommand, needsRoot } from '../support/probe.js';
+import { assert, suite, throwsCode } from '../support/suite.js';
+
+const read = (name: string): Uint8Array => readFileSync(fixture(`loader/${name}.bpf.o`));
+const available = () => readFileSync('/proc/sys/net/ipv4/tcp_available_congestion_control', 'latin1').trim().split(' ');
+
+/** Sends 100 kB through a connection of the loopback that uses the algorithm. */
+const transfer = (algorithm: string) => execFileSync('python3', ['-c', `
+import socket, threading
+server = socket.socket(); server.bind(("127.0.0.1", 0)); server.listen()
+client = socket.socket(); client.setsockopt(6, 13, b"${algorithm}")
+client.connect(server.getsockname()); peer, _ = server.accept()
+def drain():
+    while peer.recv(65536): pass
+reader = threading.Thread(target=drain); reader.start()
+client.sendall(b"x" * 100000); client.close(); reader.join()
+`], { stdio: 'pipe' });
+
+suite('loader/struct-ops', (test) => {
+  test.needing([needsRoot, needsCommand('python3', 'python3')], 'a congestion control runs while it is attached, as a registered map and as a link', () => {
+    BpfObject.load(read('struct-ops')).close();
+    keepsDescriptors(() => {
+      const object = BpfObject.load(read('struct-ops'), { name: 'struct-ops' });
+      assert.equal(object.attachAll().map((link) => link.description), ['struct_ops calm', 'struct_ops calm_link']);
+      assert.ok(available().includes('wasm_bpf_calm') && available().includes('wasm_bpf_link'));
+      const asked = () => {
+        const value = new Uint8Array(8);
+        object.maps.get('.bss')!.lookup(new Uint8Array(4), value);
+        return new BigUint64Array(value.buffer)[0];
+      };
+      for (const algorithm of ['wasm_bpf_calm', 'wasm_bpf_link']) {
+        const before = asked();
+        transfer(algorithm);
+        assert.ok(asked() > before, algorithm);
+      }
+      object.close();
+      object.close();
+      assert.not(available().some((name) => name.startsWith('wasm_bpf_')));
+    });
+  });
+
+  test.needing([needsRoot], 'a link map can be attached again after its link is closed', () => {
+    const object = BpfObject.load(read('struct-ops'));
+    try {
+      object.attachStructOps('calm_link').close();
+      assert.not(available().includes('wasm_bpf_link'));
+      object.attachStructOps('calm_link');
+      assert.ok(available().includes('wasm_bpf_link'));
+      throwsCode(() => object.attachStructOps('calm_lnk'), 'BPF_ATTACH', 'attach program "calm_lnk": the object has no such struct_ops map (did you mean "calm_link"?)');
+      throwsCode(() => object.attach('calm_undo'), 'BPF_ATTACH', 'attach program "calm_undo": a program of a struct_ops map is attached with its map (BpfObject.attachStructOps, or attachAll)');
+    } finally {
+      object.close();
+    }
+    throwsCode(() => object.attachStructOps('calm_link'), 'BPF_ATTACH', 'attach program "calm_link": the object is closed');
+  });
+
+  test.needing([needsRoot], 'a member that the kernel lacks is an error only where it is used', () => {
+    keepsDescriptors(() => throwsCode(() => BpfObject.load(read('struct-ops-unknown')), 'BPF_RELOCATION',
+      'relocation of struct_ops map "calm_link": the kernel\'s struct tcp_congestion_ops has no member "not_in_any_kernel"'));
+  });
+
+  test.needing([needsRoot], 'freplace takes over a function of another program, or the message says who forbids it', () => {
+    const target = BpfObject.load(read('freplace'), { name: 'freplace' });
+    const asks = target.programs.get('asks')!;
+    try {
+      throwsCode(() => BpfObject.load(read('freplace-by')), 'USAGE', 'program "passes" of section "freplace" replaces a function of another program: name that in the option "replaces"');
+      assert.is(progTestRun({ progFd: asks.fd.value, dataIn: new Uint8Array(14) }).retval, 1);
+      let replacement: BpfObject;
+      try {
+        replacement = BpfObject.load(read('freplace-by'), { replaces: { passes: asks } });
+      } catch (error) {
+        throwsCode(() => { throw error; }, 'SYSCALL', /^BPF_PROG_LOAD for program "passes" \(section "freplace\/verdict"\): EPERM \(this kernel refuses such programs even to root/);
+        return;
+      }
+      assert.equal(replacement.attachAll().map((link) => link.description), ['freplace verdict']);
+      assert.is(progTestRun({ progFd: asks.fd.value, dataIn: new Uint8Array(14) }).retval, 2);
+      replacement.close();
+      assert.is(progTestRun({ progFd: asks.fd.value, dataIn: new Uint8Array(14) }).retval, 1);
+    } finally {
+      target.close();
+    }
+  });
+});
