@@ -15,7 +15,7 @@ import type { CoreRelocation, FunctionInfo, LineInfo, ProgramSpec, Reference } f
 /** Instructions of one program that the kernel takes at most (BPF_COMPLEXITY_LIMIT_INSNS, since 5.2). */
 const MAX_INSNS = 1_000_000;
 /** Instructions and records of all programs together. No real object comes near; a small hostile one can ask for far more. */
-const MAX_TOTAL = 8_000_000;
+const MAX_TOTAL = 4_000_000;
 /** Functions of a cycle that a message names. */
 const MAX_SHOWN = 10;
 const EXCEPTION_CALLBACK = 'exception_callback:';

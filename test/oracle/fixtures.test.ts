@@ -8,7 +8,7 @@ import { assert, suite } from '../support/suite.js';
 import { differences, libbpf, NEEDS, VMLINUX } from './libbpf.js';
 
 /** The others use what came to libbpf after 1.1, went with 1.0, or was never there. */
-const KNOWN = ['calls', 'externs', 'globals', 'maps'].map((name) => `fixtures/reloc/${name}.bpf.o`);
+const KNOWN = ['calls', 'externs', 'globals', 'maps', 'strings'].map((name) => `fixtures/reloc/${name}.bpf.o`);
 
 suite('oracle: fixtures', (test) => {
   const objects = [...readdirSync('fixtures').filter((file) => file.endsWith('.bpf.o')).map((file) => `fixtures/${file}`), ...KNOWN];

@@ -70,6 +70,12 @@ suite('reloc/object: programs', (test) => {
   test('parseObject appends the exception callback of a program', () => {
     assert.is(order(program(spec('exception'), 'thrower')), 'thrower@0 on_exception@2 helper@4');
   });
+  test('parseObject gives both names of a program the same relocated instructions', () => {
+    const alias = spec('alias');
+    assert.equal(alias.programs.map((p) => [p.name, order(p)]), [['one', 'one@0 plus@8'], ['other', 'other@0 plus@8']]);
+    assert.equal(alias.programs.map((p) => p.references), Array(2).fill([{ kind: 'map_value', insn: 0, map: '.bss', offset: 0 }, { kind: 'map_value', insn: 9, map: '.bss', offset: 0 }]));
+    assert.is(hex(alias.programs[0].insns), hex(alias.programs[1].insns));
+  });
   test('parseObject refuses recursion with the way round', () => {
     throwsCode(() => spec('recursion'), 'BPF_RELOCATION', 'relocation insn 3 of "odd": recursion, which the kernel does not allow: even -> odd -> even');
   });
@@ -156,6 +162,12 @@ suite('reloc/object: global data', (test) => {
     const references = touch.references.map((r) => r.kind === 'map_value' ? `${r.map}+${r.offset}` : r.kind);
     assert.equal([...new Set(references)].sort(), ['.bss+0', '.bss+16', '.bss.unseen+0', '.data+0', '.data+8', '.data.mine+0', '.data.mine+4', '.rodata+0', '.rodata+12', '.rodata+4', '.rodata.tables+0']);
     for (const r of touch.references) if (r.kind === 'map_value') assert.equal([insns.src(r.insn), insns.imm(r.insn), insns.imm(r.insn + 1)], [2, 0, r.offset]);
+  });
+  test('parseObject takes string literals, which BTF does not know', () => {
+    const strings = spec('strings');
+    const [literals] = strings.maps;
+    assert.equal([literals.kernelName, literals.mapFlags, literals.btfValueTypeId, hex(literals.data)], ['.rodata.str1.1', 0x80, 0, Buffer.from('first\0second\0').toString('hex')]);
+    assert.equal(strings.programs[0].references, [{ kind: 'map_value', insn: 0, map: '.rodata.str1.1', offset: 0 }, { kind: 'map_value', insn: 4, map: '.rodata.str1.1', offset: 6 }]);
   });
   test('parseObject reads license and version', () => {
     assert.equal([globals.license, globals.kernelVersion, spec('maps').kernelVersion], ['Dual BSD/GPL', 0x060c01, 0]);
