@@ -310,7 +310,7 @@ suite('btf mutations', (test) => {
     const seed = everything().b.build();
     const next = random(20_250);
     let refused = 0;
-    for (let round = 0; round < 4000; round++) {
+    for (let round = 0; round < 1500; round++) {
       const bytes = seed.slice(0, next(8) === 0 ? next(seed.length) : seed.length);
       for (let n = 1 + next(4); n > 0 && bytes.length > 0; n--) bytes[next(bytes.length)] = next(4) === 0 ? 0xff : next(256);
       try {
@@ -326,7 +326,7 @@ suite('btf mutations', (test) => {
         refused++;
       }
     }
-    assert.ok(refused > 500, `${refused} of 4000 refused`);
+    assert.ok(refused > 200, `${refused} of 1500 refused`);
   });
 
   function attempt(run: () => unknown): void {
