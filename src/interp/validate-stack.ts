@@ -123,6 +123,16 @@ export class TypeStack {
   }
 
   popAll(types: readonly ValType[]): void {
+    const { stack } = this;
+    const base = this.sp - types.length;
+    if (base >= this.height) {
+      let i = types.length - 1;
+      while (i >= 0 && stack[base + i] === types[i]) i--;
+      if (i < 0) {
+        this.sp = base;
+        return;
+      }
+    }
     for (let i = types.length - 1; i >= 0 && !this.bottomless(); i--) this.pop(types[i]);
   }
 
@@ -136,7 +146,11 @@ export class TypeStack {
   }
 
   pushAll(types: readonly ValType[]): void {
-    for (let i = 0; i < types.length; i++) this.push(types[i]);
+    const base = this.sp;
+    const sp = this.sp = base + types.length;
+    while (sp > this.stack.length) this.#grow();
+    const { stack } = this;
+    for (let i = 0; i < types.length; i++) stack[base + i] = types[i];
   }
 
   /** Like popAll and then pushing back what was there. */
