@@ -1,13 +1,14 @@
 /**
  * This project against libbpf in C, on the same objects: load and attach in a fresh process, process start to first event,
  * drain of a full 16 MiB ring buffer, single map operations. Three sides: the native program (bench/native/), this project's
- * TypeScript API (bench/typescript.ts), and a guest in Wasm (fixtures/bench.wasm). Needs root.
+ * TypeScript API (bench/typescript.ts), and a guest in Wasm (fixtures/bench.wasm). Needs root
+ * and a mounted tracefs, which main.ts sees to.
  */
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { interleave, type BenchOptions, type Report, type Row, type Sample } from './harness.js';
-import { buildNative, libbpfVersion, withTracefs } from './native.js';
+import { buildNative, libbpfVersion } from './native.js';
 import { Worker } from './worker.js';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
@@ -16,7 +17,6 @@ const RUN = `${root}dist/run.js`, TYPESCRIPT = `${root}build/bench/typescript.js
 const NATIVE_SIDE = 'libbpf', API_SIDE = 'TypeScript', GUEST_SIDE = 'Wasm guest';
 
 export async function run({ quick, note }: BenchOptions): Promise<Report> {
-  withTracefs();
   note('building the native programs');
   const native = buildNative(), rounds = quick ? 3 : 15, rows: Row[] = [];
 

@@ -8,12 +8,13 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { machine, render, type Bench, type BenchOptions } from './harness.js';
+import { withTracefs } from './native.js';
 
 /** name -> what it compares, and its module */
-const BENCHES: Readonly<Record<string, { readonly about: string; load(): Promise<Bench> }>> = {
+const BENCHES: Readonly<Record<string, { readonly about: string; /** its native side wants tracefs mounted */ readonly tracefs?: true; load(): Promise<Bench> }>> = {
   btf: { about: 'the kernel\'s types against libbpf in C: reading, looking up, relocating', load: () => import('./btf.js') },
   kernel: { about: 'bpf(2) calls, map elements and ring buffer records, each against its floor', load: () => import('./kernel.js') },
-  libbpf: { about: 'this project against libbpf in C: load, start, ring buffer, maps', load: () => import('./libbpf.js') },
+  libbpf: { about: 'this project against libbpf in C: load, start, ring buffer, maps', tracefs: true, load: () => import('./libbpf.js') },
 };
 
 const FLAGS = ['--quick', '--json', '--write'];
@@ -27,7 +28,10 @@ if (wrong.length > 0) {
 }
 
 const options: BenchOptions = { quick: args.includes('--quick'), note: (text) => console.error(`… ${text}`) };
-for (const name of names.length > 0 ? names : Object.keys(BENCHES)) {
+const chosen = names.length > 0 ? names : Object.keys(BENCHES);
+// before anything is measured: this starts the whole run again
+if (chosen.some((name) => BENCHES[name].tracefs)) withTracefs();
+for (const name of chosen) {
   const report = await (await BENCHES[name].load()).run(options);
   const facts = machine(), text = render(report, facts), json = `${JSON.stringify({ ...report, machine: facts }, null, 1)}\n`;
   process.stdout.write(args.includes('--json') ? json : `${text}\n`);
