@@ -96,15 +96,15 @@ function constant(kind: Kind): string {
 }
 
 /** A taken branch; backward ones pay fuel, and the loop is left when it is spent. */
-const TAKE = (word: number) => `{ const by = code[pc + ${word}]; pc += by; if (by < 0 && --fuel < 0) break run; } else pc += ${word + 1};`;
+const TAKE = (word: number) => `{ const by = code[pc + ${word}]; pc += by; if (by <= 0 && --fuel < 0) break run; } else pc += ${word + 1};`;
 
 /** `br_if.i32.lt_s`, `.k` with a constant, `br_unless.f64.lt` where no other comparison is the negation (NaN). */
 function branchOps(): CoreOp[] {
   const ops: CoreOp[] = [
-    { name: 'br', format: 'own', text: 'const by = code[pc + 1]; pc += by; if (by < 0 && --fuel < 0) break run;' },
+    { name: 'br', format: 'own', text: 'const by = code[pc + 1]; pc += by; if (by <= 0 && --fuel < 0) break run;' },
     { name: 'br_if', format: 'own', text: `if (I32[%d] !== 0) ${TAKE(1)}` },
     { name: 'br_unless', format: 'own', text: `if (I32[%d] === 0) ${TAKE(1)}` },
-    { name: 'br_table', format: 'own', text: 'const i = I32[%d] >>> 0, n = code[pc + 1]; const by = code[pc + 2 + (i < n ? i : n)]; pc += by; if (by < 0 && --fuel < 0) break run;' },
+    { name: 'br_table', format: 'own', text: 'const i = I32[%d] >>> 0, n = code[pc + 1]; const by = code[pc + 2 + (i < n ? i : n)]; pc += by; if (by <= 0 && --fuel < 0) break run;' },
   ];
   for (const [name, meaning] of Object.entries(MEANING)) {
     const op = name.split('.')[1];
@@ -153,7 +153,7 @@ const MEMORY_CONSTANT: readonly CoreOp[] = (['Int32', 'Int16', 'Int8'] as const)
 
 const POP = 'sp -= 2; pc = CS[sp]; fp = CS[sp + 1];';
 /** Enters the function whose code starts at `entry`: a header of (frame size, first slot to clear, slot after the last to clear). */
-const ENTER = (words: number) => `if (top + code[entry] > SLOTS || sp >= m.spLimit) throw m.exhausted(); if (--fuel < 0) break run; CS[sp] = pc + ${words}; CS[sp + 1] = fp; sp += 2; fp = top; for (let i = fp + code[entry + 1], end = fp + code[entry + 2]; i < end; i++) { I32[i] = 0; F64[i] = 0; } pc = entry + 3;`;
+const ENTER = (words: number) => `if (top + code[entry] > SLOTS || sp >= m.spLimit) throw m.exhausted(sp, top); if (--fuel < 0) break run; CS[sp] = pc + ${words}; CS[sp + 1] = fp; sp += 2; fp = top; for (let i = fp + code[entry + 1], end = fp + code[entry + 2]; i < end; i++) { I32[i] = 0; F64[i] = 0; } pc = entry + 3;`;
 
 const OTHER: readonly CoreOp[] = [
   { name: 'move32', format: 'da', text: 'I32[%d] = I32[%a];' },

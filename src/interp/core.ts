@@ -216,74 +216,74 @@ export function makeCore(files: Files, m: Machine, cold: (w: number) => void): (
         case 226: { /* i32.store.k */ view.setInt32((I32[fp + (w >>> 12)] >>> 0) + (code[pc + 1] >>> 0), code[pc + 2], true); pc += 3; break; }
         case 227: { /* i32.store16.k */ view.setInt16((I32[fp + (w >>> 12)] >>> 0) + (code[pc + 1] >>> 0), code[pc + 2], true); pc += 3; break; }
         case 228: { /* i32.store8.k */ view.setInt8((I32[fp + (w >>> 12)] >>> 0) + (code[pc + 1] >>> 0), code[pc + 2]); pc += 3; break; }
-        case 229: { /* br */ const by = code[pc + 1]; pc += by; if (by < 0 && --fuel < 0) break run; break; }
-        case 230: { /* br_if */ if (I32[fp + (w >>> 12)] !== 0) { const by = code[pc + 1]; pc += by; if (by < 0 && --fuel < 0) break run; } else pc += 2; break; }
-        case 231: { /* br_unless */ if (I32[fp + (w >>> 12)] === 0) { const by = code[pc + 1]; pc += by; if (by < 0 && --fuel < 0) break run; } else pc += 2; break; }
-        case 232: { /* br_table */ const i = I32[fp + (w >>> 12)] >>> 0, n = code[pc + 1]; const by = code[pc + 2 + (i < n ? i : n)]; pc += by; if (by < 0 && --fuel < 0) break run; break; }
-        case 233: { /* br_if.i32.eq */ if (I32[fp + (w >>> 12)] === I32[fp + code[pc + 1]]) { const by = code[pc + 2]; pc += by; if (by < 0 && --fuel < 0) break run; } else pc += 3; break; }
-        case 234: { /* br_if.i32.eq.k */ if (I32[fp + (w >>> 12)] === code[pc + 1]) { const by = code[pc + 2]; pc += by; if (by < 0 && --fuel < 0) break run; } else pc += 3; break; }
-        case 235: { /* br_if.i32.ne */ if (I32[fp + (w >>> 12)] !== I32[fp + code[pc + 1]]) { const by = code[pc + 2]; pc += by; if (by < 0 && --fuel < 0) break run; } else pc += 3; break; }
-        case 236: { /* br_if.i32.ne.k */ if (I32[fp + (w >>> 12)] !== code[pc + 1]) { const by = code[pc + 2]; pc += by; if (by < 0 && --fuel < 0) break run; } else pc += 3; break; }
-        case 237: { /* br_if.i32.lt_s */ if (I32[fp + (w >>> 12)] < I32[fp + code[pc + 1]]) { const by = code[pc + 2]; pc += by; if (by < 0 && --fuel < 0) break run; } else pc += 3; break; }
-        case 238: { /* br_if.i32.lt_s.k */ if (I32[fp + (w >>> 12)] < code[pc + 1]) { const by = code[pc + 2]; pc += by; if (by < 0 && --fuel < 0) break run; } else pc += 3; break; }
-        case 239: { /* br_if.i32.lt_u */ if ((I32[fp + (w >>> 12)] >>> 0) < (I32[fp + code[pc + 1]] >>> 0)) { const by = code[pc + 2]; pc += by; if (by < 0 && --fuel < 0) break run; } else pc += 3; break; }
-        case 240: { /* br_if.i32.lt_u.k */ if ((I32[fp + (w >>> 12)] >>> 0) < (code[pc + 1] >>> 0)) { const by = code[pc + 2]; pc += by; if (by < 0 && --fuel < 0) break run; } else pc += 3; break; }
-        case 241: { /* br_if.i32.gt_s */ if (I32[fp + (w >>> 12)] > I32[fp + code[pc + 1]]) { const by = code[pc + 2]; pc += by; if (by < 0 && --fuel < 0) break run; } else pc += 3; break; }
-        case 242: { /* br_if.i32.gt_s.k */ if (I32[fp + (w >>> 12)] > code[pc + 1]) { const by = code[pc + 2]; pc += by; if (by < 0 && --fuel < 0) break run; } else pc += 3; break; }
-        case 243: { /* br_if.i32.gt_u */ if ((I32[fp + (w >>> 12)] >>> 0) > (I32[fp + code[pc + 1]] >>> 0)) { const by = code[pc + 2]; pc += by; if (by < 0 && --fuel < 0) break run; } else pc += 3; break; }
-        case 244: { /* br_if.i32.gt_u.k */ if ((I32[fp + (w >>> 12)] >>> 0) > (code[pc + 1] >>> 0)) { const by = code[pc + 2]; pc += by; if (by < 0 && --fuel < 0) break run; } else pc += 3; break; }
-        case 245: { /* br_if.i32.le_s */ if (I32[fp + (w >>> 12)] <= I32[fp + code[pc + 1]]) { const by = code[pc + 2]; pc += by; if (by < 0 && --fuel < 0) break run; } else pc += 3; break; }
-        case 246: { /* br_if.i32.le_s.k */ if (I32[fp + (w >>> 12)] <= code[pc + 1]) { const by = code[pc + 2]; pc += by; if (by < 0 && --fuel < 0) break run; } else pc += 3; break; }
-        case 247: { /* br_if.i32.le_u */ if ((I32[fp + (w >>> 12)] >>> 0) <= (I32[fp + code[pc + 1]] >>> 0)) { const by = code[pc + 2]; pc += by; if (by < 0 && --fuel < 0) break run; } else pc += 3; break; }
-        case 248: { /* br_if.i32.le_u.k */ if ((I32[fp + (w >>> 12)] >>> 0) <= (code[pc + 1] >>> 0)) { const by = code[pc + 2]; pc += by; if (by < 0 && --fuel < 0) break run; } else pc += 3; break; }
-        case 249: { /* br_if.i32.ge_s */ if (I32[fp + (w >>> 12)] >= I32[fp + code[pc + 1]]) { const by = code[pc + 2]; pc += by; if (by < 0 && --fuel < 0) break run; } else pc += 3; break; }
-        case 250: { /* br_if.i32.ge_s.k */ if (I32[fp + (w >>> 12)] >= code[pc + 1]) { const by = code[pc + 2]; pc += by; if (by < 0 && --fuel < 0) break run; } else pc += 3; break; }
-        case 251: { /* br_if.i32.ge_u */ if ((I32[fp + (w >>> 12)] >>> 0) >= (I32[fp + code[pc + 1]] >>> 0)) { const by = code[pc + 2]; pc += by; if (by < 0 && --fuel < 0) break run; } else pc += 3; break; }
-        case 252: { /* br_if.i32.ge_u.k */ if ((I32[fp + (w >>> 12)] >>> 0) >= (code[pc + 1] >>> 0)) { const by = code[pc + 2]; pc += by; if (by < 0 && --fuel < 0) break run; } else pc += 3; break; }
-        case 253: { /* br_if.i64.eq */ if (I64[fp + (w >>> 12)] === I64[fp + code[pc + 1]]) { const by = code[pc + 2]; pc += by; if (by < 0 && --fuel < 0) break run; } else pc += 3; break; }
-        case 254: { /* br_if.i64.eq.k */ if (I64[fp + (w >>> 12)] === k64[code[pc + 1]]) { const by = code[pc + 2]; pc += by; if (by < 0 && --fuel < 0) break run; } else pc += 3; break; }
-        case 255: { /* br_if.i64.ne */ if (I64[fp + (w >>> 12)] !== I64[fp + code[pc + 1]]) { const by = code[pc + 2]; pc += by; if (by < 0 && --fuel < 0) break run; } else pc += 3; break; }
-        case 256: { /* br_if.i64.ne.k */ if (I64[fp + (w >>> 12)] !== k64[code[pc + 1]]) { const by = code[pc + 2]; pc += by; if (by < 0 && --fuel < 0) break run; } else pc += 3; break; }
-        case 257: { /* br_if.i64.lt_s */ if (I64[fp + (w >>> 12)] < I64[fp + code[pc + 1]]) { const by = code[pc + 2]; pc += by; if (by < 0 && --fuel < 0) break run; } else pc += 3; break; }
-        case 258: { /* br_if.i64.lt_s.k */ if (I64[fp + (w >>> 12)] < k64[code[pc + 1]]) { const by = code[pc + 2]; pc += by; if (by < 0 && --fuel < 0) break run; } else pc += 3; break; }
-        case 259: { /* br_if.i64.lt_u */ if ((I64[fp + (w >>> 12)] < I64[fp + code[pc + 1]]) !== ((I64[fp + (w >>> 12)] < 0n) !== (I64[fp + code[pc + 1]] < 0n))) { const by = code[pc + 2]; pc += by; if (by < 0 && --fuel < 0) break run; } else pc += 3; break; }
-        case 260: { /* br_if.i64.lt_u.k */ if ((I64[fp + (w >>> 12)] < k64[code[pc + 1]]) !== ((I64[fp + (w >>> 12)] < 0n) !== (k64[code[pc + 1]] < 0n))) { const by = code[pc + 2]; pc += by; if (by < 0 && --fuel < 0) break run; } else pc += 3; break; }
-        case 261: { /* br_if.i64.gt_s */ if (I64[fp + (w >>> 12)] > I64[fp + code[pc + 1]]) { const by = code[pc + 2]; pc += by; if (by < 0 && --fuel < 0) break run; } else pc += 3; break; }
-        case 262: { /* br_if.i64.gt_s.k */ if (I64[fp + (w >>> 12)] > k64[code[pc + 1]]) { const by = code[pc + 2]; pc += by; if (by < 0 && --fuel < 0) break run; } else pc += 3; break; }
-        case 263: { /* br_if.i64.gt_u */ if ((I64[fp + code[pc + 1]] < I64[fp + (w >>> 12)]) !== ((I64[fp + code[pc + 1]] < 0n) !== (I64[fp + (w >>> 12)] < 0n))) { const by = code[pc + 2]; pc += by; if (by < 0 && --fuel < 0) break run; } else pc += 3; break; }
-        case 264: { /* br_if.i64.gt_u.k */ if ((k64[code[pc + 1]] < I64[fp + (w >>> 12)]) !== ((k64[code[pc + 1]] < 0n) !== (I64[fp + (w >>> 12)] < 0n))) { const by = code[pc + 2]; pc += by; if (by < 0 && --fuel < 0) break run; } else pc += 3; break; }
-        case 265: { /* br_if.i64.le_s */ if (I64[fp + (w >>> 12)] <= I64[fp + code[pc + 1]]) { const by = code[pc + 2]; pc += by; if (by < 0 && --fuel < 0) break run; } else pc += 3; break; }
-        case 266: { /* br_if.i64.le_s.k */ if (I64[fp + (w >>> 12)] <= k64[code[pc + 1]]) { const by = code[pc + 2]; pc += by; if (by < 0 && --fuel < 0) break run; } else pc += 3; break; }
-        case 267: { /* br_if.i64.le_u */ if (!((I64[fp + code[pc + 1]] < I64[fp + (w >>> 12)]) !== ((I64[fp + code[pc + 1]] < 0n) !== (I64[fp + (w >>> 12)] < 0n)))) { const by = code[pc + 2]; pc += by; if (by < 0 && --fuel < 0) break run; } else pc += 3; break; }
-        case 268: { /* br_if.i64.le_u.k */ if (!((k64[code[pc + 1]] < I64[fp + (w >>> 12)]) !== ((k64[code[pc + 1]] < 0n) !== (I64[fp + (w >>> 12)] < 0n)))) { const by = code[pc + 2]; pc += by; if (by < 0 && --fuel < 0) break run; } else pc += 3; break; }
-        case 269: { /* br_if.i64.ge_s */ if (I64[fp + (w >>> 12)] >= I64[fp + code[pc + 1]]) { const by = code[pc + 2]; pc += by; if (by < 0 && --fuel < 0) break run; } else pc += 3; break; }
-        case 270: { /* br_if.i64.ge_s.k */ if (I64[fp + (w >>> 12)] >= k64[code[pc + 1]]) { const by = code[pc + 2]; pc += by; if (by < 0 && --fuel < 0) break run; } else pc += 3; break; }
-        case 271: { /* br_if.i64.ge_u */ if (!((I64[fp + (w >>> 12)] < I64[fp + code[pc + 1]]) !== ((I64[fp + (w >>> 12)] < 0n) !== (I64[fp + code[pc + 1]] < 0n)))) { const by = code[pc + 2]; pc += by; if (by < 0 && --fuel < 0) break run; } else pc += 3; break; }
-        case 272: { /* br_if.i64.ge_u.k */ if (!((I64[fp + (w >>> 12)] < k64[code[pc + 1]]) !== ((I64[fp + (w >>> 12)] < 0n) !== (k64[code[pc + 1]] < 0n)))) { const by = code[pc + 2]; pc += by; if (by < 0 && --fuel < 0) break run; } else pc += 3; break; }
-        case 273: { /* br_if.f32.eq */ if (F32[fp + (w >>> 12)] === F32[fp + code[pc + 1]]) { const by = code[pc + 2]; pc += by; if (by < 0 && --fuel < 0) break run; } else pc += 3; break; }
-        case 274: { /* br_unless.f32.eq */ if (!(F32[fp + (w >>> 12)] === F32[fp + code[pc + 1]])) { const by = code[pc + 2]; pc += by; if (by < 0 && --fuel < 0) break run; } else pc += 3; break; }
-        case 275: { /* br_if.f32.ne */ if (F32[fp + (w >>> 12)] !== F32[fp + code[pc + 1]]) { const by = code[pc + 2]; pc += by; if (by < 0 && --fuel < 0) break run; } else pc += 3; break; }
-        case 276: { /* br_unless.f32.ne */ if (!(F32[fp + (w >>> 12)] !== F32[fp + code[pc + 1]])) { const by = code[pc + 2]; pc += by; if (by < 0 && --fuel < 0) break run; } else pc += 3; break; }
-        case 277: { /* br_if.f32.lt */ if (F32[fp + (w >>> 12)] < F32[fp + code[pc + 1]]) { const by = code[pc + 2]; pc += by; if (by < 0 && --fuel < 0) break run; } else pc += 3; break; }
-        case 278: { /* br_unless.f32.lt */ if (!(F32[fp + (w >>> 12)] < F32[fp + code[pc + 1]])) { const by = code[pc + 2]; pc += by; if (by < 0 && --fuel < 0) break run; } else pc += 3; break; }
-        case 279: { /* br_if.f32.gt */ if (F32[fp + (w >>> 12)] > F32[fp + code[pc + 1]]) { const by = code[pc + 2]; pc += by; if (by < 0 && --fuel < 0) break run; } else pc += 3; break; }
-        case 280: { /* br_unless.f32.gt */ if (!(F32[fp + (w >>> 12)] > F32[fp + code[pc + 1]])) { const by = code[pc + 2]; pc += by; if (by < 0 && --fuel < 0) break run; } else pc += 3; break; }
-        case 281: { /* br_if.f32.le */ if (F32[fp + (w >>> 12)] <= F32[fp + code[pc + 1]]) { const by = code[pc + 2]; pc += by; if (by < 0 && --fuel < 0) break run; } else pc += 3; break; }
-        case 282: { /* br_unless.f32.le */ if (!(F32[fp + (w >>> 12)] <= F32[fp + code[pc + 1]])) { const by = code[pc + 2]; pc += by; if (by < 0 && --fuel < 0) break run; } else pc += 3; break; }
-        case 283: { /* br_if.f32.ge */ if (F32[fp + (w >>> 12)] >= F32[fp + code[pc + 1]]) { const by = code[pc + 2]; pc += by; if (by < 0 && --fuel < 0) break run; } else pc += 3; break; }
-        case 284: { /* br_unless.f32.ge */ if (!(F32[fp + (w >>> 12)] >= F32[fp + code[pc + 1]])) { const by = code[pc + 2]; pc += by; if (by < 0 && --fuel < 0) break run; } else pc += 3; break; }
-        case 285: { /* br_if.f64.eq */ if (F64[fp + (w >>> 12)] === F64[fp + code[pc + 1]]) { const by = code[pc + 2]; pc += by; if (by < 0 && --fuel < 0) break run; } else pc += 3; break; }
-        case 286: { /* br_unless.f64.eq */ if (!(F64[fp + (w >>> 12)] === F64[fp + code[pc + 1]])) { const by = code[pc + 2]; pc += by; if (by < 0 && --fuel < 0) break run; } else pc += 3; break; }
-        case 287: { /* br_if.f64.ne */ if (F64[fp + (w >>> 12)] !== F64[fp + code[pc + 1]]) { const by = code[pc + 2]; pc += by; if (by < 0 && --fuel < 0) break run; } else pc += 3; break; }
-        case 288: { /* br_unless.f64.ne */ if (!(F64[fp + (w >>> 12)] !== F64[fp + code[pc + 1]])) { const by = code[pc + 2]; pc += by; if (by < 0 && --fuel < 0) break run; } else pc += 3; break; }
-        case 289: { /* br_if.f64.lt */ if (F64[fp + (w >>> 12)] < F64[fp + code[pc + 1]]) { const by = code[pc + 2]; pc += by; if (by < 0 && --fuel < 0) break run; } else pc += 3; break; }
-        case 290: { /* br_unless.f64.lt */ if (!(F64[fp + (w >>> 12)] < F64[fp + code[pc + 1]])) { const by = code[pc + 2]; pc += by; if (by < 0 && --fuel < 0) break run; } else pc += 3; break; }
-        case 291: { /* br_if.f64.gt */ if (F64[fp + (w >>> 12)] > F64[fp + code[pc + 1]]) { const by = code[pc + 2]; pc += by; if (by < 0 && --fuel < 0) break run; } else pc += 3; break; }
-        case 292: { /* br_unless.f64.gt */ if (!(F64[fp + (w >>> 12)] > F64[fp + code[pc + 1]])) { const by = code[pc + 2]; pc += by; if (by < 0 && --fuel < 0) break run; } else pc += 3; break; }
-        case 293: { /* br_if.f64.le */ if (F64[fp + (w >>> 12)] <= F64[fp + code[pc + 1]]) { const by = code[pc + 2]; pc += by; if (by < 0 && --fuel < 0) break run; } else pc += 3; break; }
-        case 294: { /* br_unless.f64.le */ if (!(F64[fp + (w >>> 12)] <= F64[fp + code[pc + 1]])) { const by = code[pc + 2]; pc += by; if (by < 0 && --fuel < 0) break run; } else pc += 3; break; }
-        case 295: { /* br_if.f64.ge */ if (F64[fp + (w >>> 12)] >= F64[fp + code[pc + 1]]) { const by = code[pc + 2]; pc += by; if (by < 0 && --fuel < 0) break run; } else pc += 3; break; }
-        case 296: { /* br_unless.f64.ge */ if (!(F64[fp + (w >>> 12)] >= F64[fp + code[pc + 1]])) { const by = code[pc + 2]; pc += by; if (by < 0 && --fuel < 0) break run; } else pc += 3; break; }
+        case 229: { /* br */ const by = code[pc + 1]; pc += by; if (by <= 0 && --fuel < 0) break run; break; }
+        case 230: { /* br_if */ if (I32[fp + (w >>> 12)] !== 0) { const by = code[pc + 1]; pc += by; if (by <= 0 && --fuel < 0) break run; } else pc += 2; break; }
+        case 231: { /* br_unless */ if (I32[fp + (w >>> 12)] === 0) { const by = code[pc + 1]; pc += by; if (by <= 0 && --fuel < 0) break run; } else pc += 2; break; }
+        case 232: { /* br_table */ const i = I32[fp + (w >>> 12)] >>> 0, n = code[pc + 1]; const by = code[pc + 2 + (i < n ? i : n)]; pc += by; if (by <= 0 && --fuel < 0) break run; break; }
+        case 233: { /* br_if.i32.eq */ if (I32[fp + (w >>> 12)] === I32[fp + code[pc + 1]]) { const by = code[pc + 2]; pc += by; if (by <= 0 && --fuel < 0) break run; } else pc += 3; break; }
+        case 234: { /* br_if.i32.eq.k */ if (I32[fp + (w >>> 12)] === code[pc + 1]) { const by = code[pc + 2]; pc += by; if (by <= 0 && --fuel < 0) break run; } else pc += 3; break; }
+        case 235: { /* br_if.i32.ne */ if (I32[fp + (w >>> 12)] !== I32[fp + code[pc + 1]]) { const by = code[pc + 2]; pc += by; if (by <= 0 && --fuel < 0) break run; } else pc += 3; break; }
+        case 236: { /* br_if.i32.ne.k */ if (I32[fp + (w >>> 12)] !== code[pc + 1]) { const by = code[pc + 2]; pc += by; if (by <= 0 && --fuel < 0) break run; } else pc += 3; break; }
+        case 237: { /* br_if.i32.lt_s */ if (I32[fp + (w >>> 12)] < I32[fp + code[pc + 1]]) { const by = code[pc + 2]; pc += by; if (by <= 0 && --fuel < 0) break run; } else pc += 3; break; }
+        case 238: { /* br_if.i32.lt_s.k */ if (I32[fp + (w >>> 12)] < code[pc + 1]) { const by = code[pc + 2]; pc += by; if (by <= 0 && --fuel < 0) break run; } else pc += 3; break; }
+        case 239: { /* br_if.i32.lt_u */ if ((I32[fp + (w >>> 12)] >>> 0) < (I32[fp + code[pc + 1]] >>> 0)) { const by = code[pc + 2]; pc += by; if (by <= 0 && --fuel < 0) break run; } else pc += 3; break; }
+        case 240: { /* br_if.i32.lt_u.k */ if ((I32[fp + (w >>> 12)] >>> 0) < (code[pc + 1] >>> 0)) { const by = code[pc + 2]; pc += by; if (by <= 0 && --fuel < 0) break run; } else pc += 3; break; }
+        case 241: { /* br_if.i32.gt_s */ if (I32[fp + (w >>> 12)] > I32[fp + code[pc + 1]]) { const by = code[pc + 2]; pc += by; if (by <= 0 && --fuel < 0) break run; } else pc += 3; break; }
+        case 242: { /* br_if.i32.gt_s.k */ if (I32[fp + (w >>> 12)] > code[pc + 1]) { const by = code[pc + 2]; pc += by; if (by <= 0 && --fuel < 0) break run; } else pc += 3; break; }
+        case 243: { /* br_if.i32.gt_u */ if ((I32[fp + (w >>> 12)] >>> 0) > (I32[fp + code[pc + 1]] >>> 0)) { const by = code[pc + 2]; pc += by; if (by <= 0 && --fuel < 0) break run; } else pc += 3; break; }
+        case 244: { /* br_if.i32.gt_u.k */ if ((I32[fp + (w >>> 12)] >>> 0) > (code[pc + 1] >>> 0)) { const by = code[pc + 2]; pc += by; if (by <= 0 && --fuel < 0) break run; } else pc += 3; break; }
+        case 245: { /* br_if.i32.le_s */ if (I32[fp + (w >>> 12)] <= I32[fp + code[pc + 1]]) { const by = code[pc + 2]; pc += by; if (by <= 0 && --fuel < 0) break run; } else pc += 3; break; }
+        case 246: { /* br_if.i32.le_s.k */ if (I32[fp + (w >>> 12)] <= code[pc + 1]) { const by = code[pc + 2]; pc += by; if (by <= 0 && --fuel < 0) break run; } else pc += 3; break; }
+        case 247: { /* br_if.i32.le_u */ if ((I32[fp + (w >>> 12)] >>> 0) <= (I32[fp + code[pc + 1]] >>> 0)) { const by = code[pc + 2]; pc += by; if (by <= 0 && --fuel < 0) break run; } else pc += 3; break; }
+        case 248: { /* br_if.i32.le_u.k */ if ((I32[fp + (w >>> 12)] >>> 0) <= (code[pc + 1] >>> 0)) { const by = code[pc + 2]; pc += by; if (by <= 0 && --fuel < 0) break run; } else pc += 3; break; }
+        case 249: { /* br_if.i32.ge_s */ if (I32[fp + (w >>> 12)] >= I32[fp + code[pc + 1]]) { const by = code[pc + 2]; pc += by; if (by <= 0 && --fuel < 0) break run; } else pc += 3; break; }
+        case 250: { /* br_if.i32.ge_s.k */ if (I32[fp + (w >>> 12)] >= code[pc + 1]) { const by = code[pc + 2]; pc += by; if (by <= 0 && --fuel < 0) break run; } else pc += 3; break; }
+        case 251: { /* br_if.i32.ge_u */ if ((I32[fp + (w >>> 12)] >>> 0) >= (I32[fp + code[pc + 1]] >>> 0)) { const by = code[pc + 2]; pc += by; if (by <= 0 && --fuel < 0) break run; } else pc += 3; break; }
+        case 252: { /* br_if.i32.ge_u.k */ if ((I32[fp + (w >>> 12)] >>> 0) >= (code[pc + 1] >>> 0)) { const by = code[pc + 2]; pc += by; if (by <= 0 && --fuel < 0) break run; } else pc += 3; break; }
+        case 253: { /* br_if.i64.eq */ if (I64[fp + (w >>> 12)] === I64[fp + code[pc + 1]]) { const by = code[pc + 2]; pc += by; if (by <= 0 && --fuel < 0) break run; } else pc += 3; break; }
+        case 254: { /* br_if.i64.eq.k */ if (I64[fp + (w >>> 12)] === k64[code[pc + 1]]) { const by = code[pc + 2]; pc += by; if (by <= 0 && --fuel < 0) break run; } else pc += 3; break; }
+        case 255: { /* br_if.i64.ne */ if (I64[fp + (w >>> 12)] !== I64[fp + code[pc + 1]]) { const by = code[pc + 2]; pc += by; if (by <= 0 && --fuel < 0) break run; } else pc += 3; break; }
+        case 256: { /* br_if.i64.ne.k */ if (I64[fp + (w >>> 12)] !== k64[code[pc + 1]]) { const by = code[pc + 2]; pc += by; if (by <= 0 && --fuel < 0) break run; } else pc += 3; break; }
+        case 257: { /* br_if.i64.lt_s */ if (I64[fp + (w >>> 12)] < I64[fp + code[pc + 1]]) { const by = code[pc + 2]; pc += by; if (by <= 0 && --fuel < 0) break run; } else pc += 3; break; }
+        case 258: { /* br_if.i64.lt_s.k */ if (I64[fp + (w >>> 12)] < k64[code[pc + 1]]) { const by = code[pc + 2]; pc += by; if (by <= 0 && --fuel < 0) break run; } else pc += 3; break; }
+        case 259: { /* br_if.i64.lt_u */ if ((I64[fp + (w >>> 12)] < I64[fp + code[pc + 1]]) !== ((I64[fp + (w >>> 12)] < 0n) !== (I64[fp + code[pc + 1]] < 0n))) { const by = code[pc + 2]; pc += by; if (by <= 0 && --fuel < 0) break run; } else pc += 3; break; }
+        case 260: { /* br_if.i64.lt_u.k */ if ((I64[fp + (w >>> 12)] < k64[code[pc + 1]]) !== ((I64[fp + (w >>> 12)] < 0n) !== (k64[code[pc + 1]] < 0n))) { const by = code[pc + 2]; pc += by; if (by <= 0 && --fuel < 0) break run; } else pc += 3; break; }
+        case 261: { /* br_if.i64.gt_s */ if (I64[fp + (w >>> 12)] > I64[fp + code[pc + 1]]) { const by = code[pc + 2]; pc += by; if (by <= 0 && --fuel < 0) break run; } else pc += 3; break; }
+        case 262: { /* br_if.i64.gt_s.k */ if (I64[fp + (w >>> 12)] > k64[code[pc + 1]]) { const by = code[pc + 2]; pc += by; if (by <= 0 && --fuel < 0) break run; } else pc += 3; break; }
+        case 263: { /* br_if.i64.gt_u */ if ((I64[fp + code[pc + 1]] < I64[fp + (w >>> 12)]) !== ((I64[fp + code[pc + 1]] < 0n) !== (I64[fp + (w >>> 12)] < 0n))) { const by = code[pc + 2]; pc += by; if (by <= 0 && --fuel < 0) break run; } else pc += 3; break; }
+        case 264: { /* br_if.i64.gt_u.k */ if ((k64[code[pc + 1]] < I64[fp + (w >>> 12)]) !== ((k64[code[pc + 1]] < 0n) !== (I64[fp + (w >>> 12)] < 0n))) { const by = code[pc + 2]; pc += by; if (by <= 0 && --fuel < 0) break run; } else pc += 3; break; }
+        case 265: { /* br_if.i64.le_s */ if (I64[fp + (w >>> 12)] <= I64[fp + code[pc + 1]]) { const by = code[pc + 2]; pc += by; if (by <= 0 && --fuel < 0) break run; } else pc += 3; break; }
+        case 266: { /* br_if.i64.le_s.k */ if (I64[fp + (w >>> 12)] <= k64[code[pc + 1]]) { const by = code[pc + 2]; pc += by; if (by <= 0 && --fuel < 0) break run; } else pc += 3; break; }
+        case 267: { /* br_if.i64.le_u */ if (!((I64[fp + code[pc + 1]] < I64[fp + (w >>> 12)]) !== ((I64[fp + code[pc + 1]] < 0n) !== (I64[fp + (w >>> 12)] < 0n)))) { const by = code[pc + 2]; pc += by; if (by <= 0 && --fuel < 0) break run; } else pc += 3; break; }
+        case 268: { /* br_if.i64.le_u.k */ if (!((k64[code[pc + 1]] < I64[fp + (w >>> 12)]) !== ((k64[code[pc + 1]] < 0n) !== (I64[fp + (w >>> 12)] < 0n)))) { const by = code[pc + 2]; pc += by; if (by <= 0 && --fuel < 0) break run; } else pc += 3; break; }
+        case 269: { /* br_if.i64.ge_s */ if (I64[fp + (w >>> 12)] >= I64[fp + code[pc + 1]]) { const by = code[pc + 2]; pc += by; if (by <= 0 && --fuel < 0) break run; } else pc += 3; break; }
+        case 270: { /* br_if.i64.ge_s.k */ if (I64[fp + (w >>> 12)] >= k64[code[pc + 1]]) { const by = code[pc + 2]; pc += by; if (by <= 0 && --fuel < 0) break run; } else pc += 3; break; }
+        case 271: { /* br_if.i64.ge_u */ if (!((I64[fp + (w >>> 12)] < I64[fp + code[pc + 1]]) !== ((I64[fp + (w >>> 12)] < 0n) !== (I64[fp + code[pc + 1]] < 0n)))) { const by = code[pc + 2]; pc += by; if (by <= 0 && --fuel < 0) break run; } else pc += 3; break; }
+        case 272: { /* br_if.i64.ge_u.k */ if (!((I64[fp + (w >>> 12)] < k64[code[pc + 1]]) !== ((I64[fp + (w >>> 12)] < 0n) !== (k64[code[pc + 1]] < 0n)))) { const by = code[pc + 2]; pc += by; if (by <= 0 && --fuel < 0) break run; } else pc += 3; break; }
+        case 273: { /* br_if.f32.eq */ if (F32[fp + (w >>> 12)] === F32[fp + code[pc + 1]]) { const by = code[pc + 2]; pc += by; if (by <= 0 && --fuel < 0) break run; } else pc += 3; break; }
+        case 274: { /* br_unless.f32.eq */ if (!(F32[fp + (w >>> 12)] === F32[fp + code[pc + 1]])) { const by = code[pc + 2]; pc += by; if (by <= 0 && --fuel < 0) break run; } else pc += 3; break; }
+        case 275: { /* br_if.f32.ne */ if (F32[fp + (w >>> 12)] !== F32[fp + code[pc + 1]]) { const by = code[pc + 2]; pc += by; if (by <= 0 && --fuel < 0) break run; } else pc += 3; break; }
+        case 276: { /* br_unless.f32.ne */ if (!(F32[fp + (w >>> 12)] !== F32[fp + code[pc + 1]])) { const by = code[pc + 2]; pc += by; if (by <= 0 && --fuel < 0) break run; } else pc += 3; break; }
+        case 277: { /* br_if.f32.lt */ if (F32[fp + (w >>> 12)] < F32[fp + code[pc + 1]]) { const by = code[pc + 2]; pc += by; if (by <= 0 && --fuel < 0) break run; } else pc += 3; break; }
+        case 278: { /* br_unless.f32.lt */ if (!(F32[fp + (w >>> 12)] < F32[fp + code[pc + 1]])) { const by = code[pc + 2]; pc += by; if (by <= 0 && --fuel < 0) break run; } else pc += 3; break; }
+        case 279: { /* br_if.f32.gt */ if (F32[fp + (w >>> 12)] > F32[fp + code[pc + 1]]) { const by = code[pc + 2]; pc += by; if (by <= 0 && --fuel < 0) break run; } else pc += 3; break; }
+        case 280: { /* br_unless.f32.gt */ if (!(F32[fp + (w >>> 12)] > F32[fp + code[pc + 1]])) { const by = code[pc + 2]; pc += by; if (by <= 0 && --fuel < 0) break run; } else pc += 3; break; }
+        case 281: { /* br_if.f32.le */ if (F32[fp + (w >>> 12)] <= F32[fp + code[pc + 1]]) { const by = code[pc + 2]; pc += by; if (by <= 0 && --fuel < 0) break run; } else pc += 3; break; }
+        case 282: { /* br_unless.f32.le */ if (!(F32[fp + (w >>> 12)] <= F32[fp + code[pc + 1]])) { const by = code[pc + 2]; pc += by; if (by <= 0 && --fuel < 0) break run; } else pc += 3; break; }
+        case 283: { /* br_if.f32.ge */ if (F32[fp + (w >>> 12)] >= F32[fp + code[pc + 1]]) { const by = code[pc + 2]; pc += by; if (by <= 0 && --fuel < 0) break run; } else pc += 3; break; }
+        case 284: { /* br_unless.f32.ge */ if (!(F32[fp + (w >>> 12)] >= F32[fp + code[pc + 1]])) { const by = code[pc + 2]; pc += by; if (by <= 0 && --fuel < 0) break run; } else pc += 3; break; }
+        case 285: { /* br_if.f64.eq */ if (F64[fp + (w >>> 12)] === F64[fp + code[pc + 1]]) { const by = code[pc + 2]; pc += by; if (by <= 0 && --fuel < 0) break run; } else pc += 3; break; }
+        case 286: { /* br_unless.f64.eq */ if (!(F64[fp + (w >>> 12)] === F64[fp + code[pc + 1]])) { const by = code[pc + 2]; pc += by; if (by <= 0 && --fuel < 0) break run; } else pc += 3; break; }
+        case 287: { /* br_if.f64.ne */ if (F64[fp + (w >>> 12)] !== F64[fp + code[pc + 1]]) { const by = code[pc + 2]; pc += by; if (by <= 0 && --fuel < 0) break run; } else pc += 3; break; }
+        case 288: { /* br_unless.f64.ne */ if (!(F64[fp + (w >>> 12)] !== F64[fp + code[pc + 1]])) { const by = code[pc + 2]; pc += by; if (by <= 0 && --fuel < 0) break run; } else pc += 3; break; }
+        case 289: { /* br_if.f64.lt */ if (F64[fp + (w >>> 12)] < F64[fp + code[pc + 1]]) { const by = code[pc + 2]; pc += by; if (by <= 0 && --fuel < 0) break run; } else pc += 3; break; }
+        case 290: { /* br_unless.f64.lt */ if (!(F64[fp + (w >>> 12)] < F64[fp + code[pc + 1]])) { const by = code[pc + 2]; pc += by; if (by <= 0 && --fuel < 0) break run; } else pc += 3; break; }
+        case 291: { /* br_if.f64.gt */ if (F64[fp + (w >>> 12)] > F64[fp + code[pc + 1]]) { const by = code[pc + 2]; pc += by; if (by <= 0 && --fuel < 0) break run; } else pc += 3; break; }
+        case 292: { /* br_unless.f64.gt */ if (!(F64[fp + (w >>> 12)] > F64[fp + code[pc + 1]])) { const by = code[pc + 2]; pc += by; if (by <= 0 && --fuel < 0) break run; } else pc += 3; break; }
+        case 293: { /* br_if.f64.le */ if (F64[fp + (w >>> 12)] <= F64[fp + code[pc + 1]]) { const by = code[pc + 2]; pc += by; if (by <= 0 && --fuel < 0) break run; } else pc += 3; break; }
+        case 294: { /* br_unless.f64.le */ if (!(F64[fp + (w >>> 12)] <= F64[fp + code[pc + 1]])) { const by = code[pc + 2]; pc += by; if (by <= 0 && --fuel < 0) break run; } else pc += 3; break; }
+        case 295: { /* br_if.f64.ge */ if (F64[fp + (w >>> 12)] >= F64[fp + code[pc + 1]]) { const by = code[pc + 2]; pc += by; if (by <= 0 && --fuel < 0) break run; } else pc += 3; break; }
+        case 296: { /* br_unless.f64.ge */ if (!(F64[fp + (w >>> 12)] >= F64[fp + code[pc + 1]])) { const by = code[pc + 2]; pc += by; if (by <= 0 && --fuel < 0) break run; } else pc += 3; break; }
         case 297: { /* move32 */ const x = code[pc + 1]; I32[fp + (w >>> 12)] = I32[fp + x]; pc += 2; break; }
         case 298: { /* move64 */ const x = code[pc + 1]; F64[fp + (w >>> 12)] = F64[fp + x]; pc += 2; break; }
         case 299: { /* const32 */ I32[fp + (w >>> 12)] = code[pc + 1]; pc += 2; break; }
@@ -297,8 +297,8 @@ export function makeCore(files: Files, m: Machine, cold: (w: number) => void): (
         case 307: { /* return0 */ sp -= 2; pc = CS[sp]; fp = CS[sp + 1]; break; }
         case 308: { /* return32 */ I32[fp] = I32[fp + (w >>> 12)]; sp -= 2; pc = CS[sp]; fp = CS[sp + 1]; break; }
         case 309: { /* return64 */ F64[fp] = F64[fp + (w >>> 12)]; sp -= 2; pc = CS[sp]; fp = CS[sp + 1]; break; }
-        case 310: { /* call */ const entry = code[pc + 1], top = fp + (w >>> 12); if (top + code[entry] > SLOTS || sp >= m.spLimit) throw m.exhausted(); if (--fuel < 0) break run; CS[sp] = pc + 2; CS[sp + 1] = fp; sp += 2; fp = top; for (let i = fp + code[entry + 1], end = fp + code[entry + 2]; i < end; i++) { I32[i] = 0; F64[i] = 0; } pc = entry + 3; break; }
-        case 311: { /* call_indirect */ const f = m.inst.tables[code[pc + 3]].funcs[I32[fp + code[pc + 1]] >>> 0]; if (f && f.instance === m.inst && f.typeId === code[pc + 2] && m.inst.code.entries[f.index] !== 0) { const entry = m.inst.code.entries[f.index], top = fp + (w >>> 12); if (top + code[entry] > SLOTS || sp >= m.spLimit) throw m.exhausted(); if (--fuel < 0) break run; CS[sp] = pc + 4; CS[sp + 1] = fp; sp += 2; fp = top; for (let i = fp + code[entry + 1], end = fp + code[entry + 2]; i < end; i++) { I32[i] = 0; F64[i] = 0; } pc = entry + 3; continue run; } }
+        case 310: { /* call */ const entry = code[pc + 1], top = fp + (w >>> 12); if (top + code[entry] > SLOTS || sp >= m.spLimit) throw m.exhausted(sp, top); if (--fuel < 0) break run; CS[sp] = pc + 2; CS[sp + 1] = fp; sp += 2; fp = top; for (let i = fp + code[entry + 1], end = fp + code[entry + 2]; i < end; i++) { I32[i] = 0; F64[i] = 0; } pc = entry + 3; break; }
+        case 311: { /* call_indirect */ const f = m.inst.tables[code[pc + 3]].funcs[I32[fp + code[pc + 1]] >>> 0]; if (f && f.instance === m.inst && f.typeId === code[pc + 2] && m.inst.code.entries[f.index] !== 0) { const entry = m.inst.code.entries[f.index], top = fp + (w >>> 12); if (top + code[entry] > SLOTS || sp >= m.spLimit) throw m.exhausted(sp, top); if (--fuel < 0) break run; CS[sp] = pc + 4; CS[sp + 1] = fp; sp += 2; fp = top; for (let i = fp + code[entry + 1], end = fp + code[entry + 2]; i < end; i++) { I32[i] = 0; F64[i] = 0; } pc = entry + 3; continue run; } }
         // falls through
         default:
           m.pc = pc; m.fp = fp; m.sp = sp; m.fuel = fuel;

@@ -69,8 +69,8 @@ export class Machine {
     this.g32 = inst.globalWords;
   }
 
-  exhausted(): ExhaustedError {
-    return new ExhaustedError('call stack exhausted', `${this.sp >> 1} frames, ${this.fp} slots`);
+  exhausted(sp: number, top: number): ExhaustedError {
+    return new ExhaustedError('call stack exhausted', `${sp >> 1} frames, ${top} slots`);
   }
 
   getRef(slot: number): Value {

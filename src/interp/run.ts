@@ -216,7 +216,7 @@ export class Runner extends Machine {
     const inst = func.instance!;
     const entry = inst.code.entry(func.index);
     const { words } = inst.code;
-    if (top + words[entry] > SLOTS || this.sp >= this.spLimit) throw this.exhausted();
+    if (top + words[entry] > SLOTS || this.sp >= this.spLimit) throw this.exhausted(this.sp, top);
     if (args) func.type.params.forEach((type, i) => this.#store(type, top + i, args[i], raw));
     const end = top + words[entry + 2];
     R32.fill(0, top + words[entry + 1], end);
