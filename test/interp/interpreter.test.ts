@@ -134,7 +134,7 @@ suite('interpreter limits', (test) => {
   test('callDepth bounds the frames', () => {
     const i = make({ funcs: [RECURSION] }, {}, { callDepth: 10 });
     assert.equal(i.callSync(func(i, 'down'), [9]), [9]);
-    throwsCode(() => i.callSync(func(i, 'down'), [10]), 'WASM_EXHAUSTED', 'trap: call stack exhausted (10 frames, 30 slots)');
+    throwsCode(() => i.callSync(func(i, 'down'), [10]), 'WASM_EXHAUSTED', 'trap: call stack exhausted (10 frames, 10 slots)');
   });
   test('memoryPages bounds growth and the size at the start', () => {
     const spec = one('i:i', [['local.get', 0], 'memory.grow'], { memory: { min: 1 } });
