@@ -175,7 +175,7 @@ function place(w: { offset?: number; func?: number; funcName?: string; op?: stri
   const parts = [
     w.op,
     w.offset === undefined ? '' : `at ${hex(w.offset)}`,
-    w.func === undefined ? '' : `in func ${w.func}${w.funcName ? ` "${w.funcName}"` : ''}`,
+    w.func === undefined ? '' : `in func ${w.func}${w.funcName ? ` ${JSON.stringify(w.funcName)}` : ''}`,
   ].filter(Boolean).join(' ');
   return parts && `${parts}: `;
 }

@@ -51,6 +51,7 @@ export interface TableDef { readonly type: TableType; readonly init: Expr | unde
 export interface GlobalDef { readonly type: GlobalType; readonly init: Expr | undefined }
 export interface Elem {
   readonly mode: { readonly kind: 'active'; readonly table: number; readonly offset: Expr } | { readonly kind: 'passive' } | { readonly kind: 'declarative' };
+  /** of its elements; where they are function indices and the features have typed references, never null */
   readonly type: RefType;
   /** function indices, or expressions */
   readonly init: readonly (number | Expr)[];

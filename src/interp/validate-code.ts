@@ -3,11 +3,12 @@
  * pass over the stacks of validate-stack.ts. Time is linear in the code, apart from signatures, which validate.ts
  * bounds.
  */
+import { InvalidError } from '../errors.js';
 import type { InstrReader } from './instr.js';
 import type { Code, Expr, FuncType, Module, TableType, ValType } from './module.js';
 import { ROWS, type Feature } from './opcodes.js';
 import { BOTTOM, BOTTOM_REF, typeNames, type TypeSpace } from './subtype.js';
-import { EXNREF, EXTERNREF, F32, F64, FUNCREF, I32, I64, V128, isNullable, isRef, nonNull, nullable, refTo, typeName } from './types.js';
+import { EXNREF, EXTERNREF, F32, F64, FUNCREF, I32, I64, V128, isNullable, isRef, nonNull, nullable, refTo, typeIndexOf, typeName } from './types.js';
 import { gcInstruction, refEq } from './validate-gc.js';
 import { TypeStack, tableAddress } from './validate-stack.js';
 
@@ -417,9 +418,17 @@ export class CodeValidator extends TypeStack {
     this.#localCount = 0;
     for (let i = 0; i < params.length; i++) this.#addLocals(params[i], 1);
     this.#paramCount = params.length;
-    for (const { count, type } of code.locals) this.#addLocals(this.known(type), count);
+    for (const { count, type } of code.locals) {
+      if (typeIndexOf(type) >= this.module.defs.length) throw this.#unknownLocalType(type, code);
+      this.#addLocals(type, count);
+    }
     if (this.#assigned.size > 0) this.#assigned.clear();
     this.#assignments.length = 0;
+  }
+
+  #unknownLocalType(type: ValType, code: Code): InvalidError {
+    const where = { offset: code.start, func: this.func!, funcName: this.module.names.func(this.func!) };
+    return new InvalidError(`unknown type ${typeIndexOf(type)}`, where, `a local's type; the module has ${this.module.defs.length}`);
   }
 
   #addLocals(type: ValType, count: number): void {

@@ -6,7 +6,7 @@ import { InvalidError } from '../errors.js';
 import { InstrReader } from './instr.js';
 import type { FuncType, Module, RefType, TableType, TypeDef, ValType } from './module.js';
 import { mnemonicOf, type Feature } from './opcodes.js';
-import { BOTTOM, BOTTOM_REF, typeNames, unknownType, type TypeSpace } from './subtype.js';
+import { BOTTOM, BOTTOM_REF, typeNames, type TypeSpace } from './subtype.js';
 import { I32, I64, isRef, typeIndexOf, typeName } from './types.js';
 
 export class TypeStack {
@@ -221,7 +221,7 @@ export class TypeStack {
   }
 
   unknown(what: string, index: number, count: number): InvalidError {
-    return what === 'type' && this.func === undefined ? unknownType(index, `the module has ${count}`) : this.fail(`unknown ${what} ${index}`, `the module has ${count}`);
+    return this.fail(`unknown ${what} ${index}`, `the module has ${count}`);
   }
 
   #unknown(what: string, index: number, count: number): never {

@@ -96,6 +96,8 @@ const INVALID_3: readonly (readonly [string, Uint8Array, string])[] = [
     'end at 0x23 in func 0: type mismatch (expected (ref 1), found (ref null 1))'],
   ['a local without a value', module(section(1, vec([funcType([], [])])), section(3, vec([[0]])), section(10, vec([[8, 1, 1, REF, 0x70, OP['local.get'], 0, OP.drop, OP.end]]))),
     'local.get at 0x1a in func 0: uninitialized local 0 ((ref func) has no default value)'],
+  ['a local of an unknown type', module(section(1, vec([funcType([], [])])), section(3, vec([[0]])), section(10, vec([[5, 1, 1, NULL_REF, 9, OP.end]]))),
+    'at 0x1a in func 0: unknown type 9 (a local\'s type; the module has 1)'],
   ['a throw of an unknown tag', over([], [OP.throw, 2]), 'throw at 0x17 in func 0: unknown tag 2 (the module has 0)'],
   ['a tag with results', module(section(1, vec([funcType([], [I32])])), section(13, vec([[0, 0]]))), 'non-empty tag result type (tag 0 returns [i32])'],
   ['a catch that its label cannot take', over([funcType([I32], [])], [OP.try_table, 0x40, 1, 0, 0, 0, OP.end], section(13, vec([[0, 1]]))),
