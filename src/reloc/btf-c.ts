@@ -6,6 +6,11 @@ import type { Btf, BtfMember, BtfType } from './btf.js';
 
 /** Types within types that are spelled out; what lies deeper, or goes in circles, is `…`. */
 const MAX_DEPTH = 32;
+/** Characters of names in one text, about; after them all is `…`. The kernel's longest declaration has a hundredth. */
+const MAX_TEXT = 2_000_000;
+
+/** What a text is made from, and how much more it may take. */
+interface Writer { readonly btf: Btf; left: number }
 
 type Composite = BtfType & { readonly kind: 'struct' | 'union' };
 
@@ -14,7 +19,7 @@ type Composite = BtfType & { readonly kind: 'struct' | 'union' };
  * @throws BtfError where a type id leads nowhere
  */
 export function typeName(btf: Btf, id: number): string {
-  return declare(btf, id, '', 0);
+  return declare({ btf, left: MAX_TEXT }, id, '', 0);
 }
 
 /** What a message calls a type by: kind and name, without what it is made of: `struct sock`, `typedef u64`, `anonymous union [12]`. */
@@ -31,38 +36,41 @@ export function typeLabel(btf: Btf, id: number): string {
  * @throws BtfError where a type id leads nowhere
  */
 export function declaration(btf: Btf, id: number): string {
+  const writer = { btf, left: MAX_TEXT };
   const type = btf.type(id);
   switch (type.kind) {
     case 'struct': case 'union':
-      return `${composite(btf, type, 0, 0, 0)};`;
+      return `${composite(writer, type, 0, 0, 0)};`;
     case 'enum': case 'enum64': {
-      const values = type.values.map(({ name, value }) => `\t${name} = ${value},\n`).join('');
+      const values = lines(writer, type.values, ({ name, value }) => `\t${name} = ${value},\n`);
       return `enum${type.name && ` ${type.name}`}${type.size === 4 ? '' : ` : ${type.size * 8} bits`} {\n${values}};`;
     }
     case 'fwd':
       return `${type.union ? 'union' : 'struct'} ${type.name};`;
     case 'typedef':
-      return `typedef ${declare(btf, type.type, type.name, 0)};`;
+      return `typedef ${declare(writer, type.type, type.name, 0)};`;
     case 'func':
-      return `${['static ', '', 'extern '][type.linkage] ?? ''}${declare(btf, type.type, type.name, 0)};`;
+      return `${['static ', '', 'extern '][type.linkage] ?? ''}${declare(writer, type.type, type.name, 0)};`;
     case 'var':
-      return `${['static ', '', 'extern '][type.linkage] ?? ''}${declare(btf, type.type, type.name, 0)};`;
+      return `${['static ', '', 'extern '][type.linkage] ?? ''}${declare(writer, type.type, type.name, 0)};`;
     case 'datasec': {
-      const vars = type.vars.map((v) => `\t${declare(btf, v.type, '', 0)}; /* ${v.offset} */\n`).join('');
+      const vars = lines(writer, type.vars, (v) => `\t${declare(writer, v.type, '', 0)}; /* ${v.offset} */\n`);
       return `section ${type.name} {\n${vars}}; /* ${type.size} bytes */`;
     }
     case 'decl_tag':
       return `/* tag "${type.name}"${type.componentIdx < 0 ? '' : ` of component ${type.componentIdx}`} of ${typeLabel(btf, type.type)} */`;
     default:
-      return `${declare(btf, id, '', 0)};`;
+      return `${declare(writer, id, '', 0)};`;
   }
 }
 
 /** C's declarations read from the inside out: `inner` is what has been said so far of the declared thing. */
-function declare(btf: Btf, id: number, inner: string, depth: number): string {
-  if (depth > MAX_DEPTH) return join('…', inner);
+function declare(writer: Writer, id: number, inner: string, depth: number): string {
+  const { btf } = writer;
+  if (depth > MAX_DEPTH || writer.left <= 0) return join('…', inner);
   if (id === 0) return join('void', inner);
   const type = btf.type(id);
+  writer.left -= type.name.length + 8;
   switch (type.kind) {
     case 'int': case 'typedef': case 'float':
       return join(type.name, inner);
@@ -72,24 +80,24 @@ function declare(btf: Btf, id: number, inner: string, depth: number): string {
       return join(`${type.union ? 'union' : 'struct'} ${type.name}`, inner);
     case 'ptr': {
       const target = btf.kind(type.type);
-      return declare(btf, type.type, target === 'array' || target === 'func_proto' ? `(*${inner})` : `*${inner}`, depth + 1);
+      return declare(writer, type.type, target === 'array' || target === 'func_proto' ? `(*${inner})` : `*${inner}`, depth + 1);
     }
     case 'const': case 'volatile': case 'restrict': {
       // a qualified pointer has its word behind the star, all else before the type
-      if (btf.kind(type.type) === 'ptr') return declare(btf, type.type, join(type.kind, inner), depth + 1);
-      return `${type.kind} ${declare(btf, type.type, inner, depth + 1)}`;
+      if (btf.kind(type.type) === 'ptr') return declare(writer, type.type, join(type.kind, inner), depth + 1);
+      return `${type.kind} ${declare(writer, type.type, inner, depth + 1)}`;
     }
     case 'type_tag':
-      return declare(btf, type.type, join(`__${type.name}`, inner), depth + 1);
+      return declare(writer, type.type, join(`__${type.name}`, inner), depth + 1);
     case 'array':
-      return declare(btf, type.type, `${inner}[${type.nelems || ''}]`, depth + 1);
+      return declare(writer, type.type, `${inner}[${type.nelems || ''}]`, depth + 1);
     case 'func_proto': {
       // a parameter of type 0 without a name stands for the ellipsis
-      const params = type.params.map((p) => p.type === 0 && p.name === '' ? '...' : declare(btf, p.type, p.name, depth + 1));
-      return declare(btf, type.type, `${inner}(${params.join(', ') || 'void'})`, depth + 1);
+      const params = upTo(writer, type.params, (p) => p.type === 0 && p.name === '' ? '...' : declare(writer, p.type, p.name, depth + 1));
+      return declare(writer, type.type, `${inner}(${params.join(', ') || 'void'})`, depth + 1);
     }
     case 'func': case 'var':
-      return declare(btf, type.type, type.name, depth + 1);
+      return declare(writer, type.type, type.name, depth + 1);
     case 'datasec':
       return `section ${type.name}`;
     case 'decl_tag':
@@ -103,19 +111,35 @@ function join(type: string, inner: string): string {
   return inner === '' ? type : `${type} ${inner}`;
 }
 
-function composite(btf: Btf, type: Composite, indent: number, base: number, depth: number): string {
+function composite(writer: Writer, type: Composite, indent: number, base: number, depth: number): string {
   const tabs = '\t'.repeat(indent);
-  const lines = type.members.map((m) => member(btf, m, indent + 1, base, depth));
-  return `${type.kind}${type.name && ` ${type.name}`} {\n${lines.join('')}${tabs}}${indent === 0 ? ` /* ${type.size} bytes */` : ''}`;
+  const members = lines(writer, type.members, (m) => member(writer, m, indent + 1, base, depth));
+  return `${type.kind}${type.name && ` ${type.name}`} {\n${members}${tabs}}${indent === 0 ? ` /* ${type.size} bytes */` : ''}`;
 }
 
-function member(btf: Btf, m: BtfMember, indent: number, base: number, depth: number): string {
+function member(writer: Writer, m: BtfMember, indent: number, base: number, depth: number): string {
   const tabs = '\t'.repeat(indent);
   const bits = base + m.bitOffset;
   const at = `/* ${Math.floor(bits / 8)}${bits % 8 === 0 ? '' : `.${bits % 8}`} */`;
-  const type = m.type === 0 ? undefined : btf.type(m.type);
+  const type = m.type === 0 ? undefined : writer.btf.type(m.type);
   if ((type?.kind === 'struct' || type?.kind === 'union') && type.name === '' && depth < MAX_DEPTH) {
-    return `${tabs}${composite(btf, type, indent, bits, depth + 1)}${m.name && ` ${m.name}`}; ${at}\n`;
+    return `${tabs}${composite(writer, type, indent, bits, depth + 1)}${m.name && ` ${m.name}`}; ${at}\n`;
   }
-  return `${tabs}${declare(btf, m.type, m.name, 0)}${m.bitSize === 0 ? '' : ` : ${m.bitSize}`}; ${at}\n`;
+  return `${tabs}${declare(writer, m.type, m.name, 0)}${m.bitSize === 0 ? '' : ` : ${m.bitSize}`}; ${at}\n`;
+}
+
+/** One line each, as far as the text may go. */
+function lines<T extends object>(writer: Writer, list: readonly T[], line: (each: T) => string): string {
+  const shown = upTo(writer, list, line);
+  return shown.join('') + (shown.length < list.length ? '\t…\n' : '');
+}
+
+function upTo<T extends object>(writer: Writer, list: readonly T[], text: (each: T) => string): string[] {
+  const shown: string[] = [];
+  for (const each of list) {
+    if (writer.left <= 0) break;
+    writer.left -= 'name' in each && typeof each.name === 'string' ? each.name.length + 8 : 8;
+    shown.push(text(each));
+  }
+  return shown;
 }

@@ -56,7 +56,7 @@ type AnyEnum = BtfType & { readonly kind: 'enum' | 'enum64'; readonly values: re
 export function parseSpec(btf: Btf, relocation: CoreRelocation): CoreSpec {
   const { typeId: rootId, kind, access } = relocation;
   const family = coreFamily[kind];
-  const fail = (reason: string): RelocationError => new RelocationError(`access "${access}" of ${typeLabel(btf, rootId)}: ${reason}`);
+  const fail = (reason: string): RelocationError => new RelocationError(`access "${access.length > 300 ? `${access.slice(0, 300)}…` : access}" of ${typeLabel(btf, rootId)}: ${reason}`);
   if (family === 'type') {
     if (access !== '0') throw fail('a type relocation has the access "0"');
     return { btf, rootId, kind, accessors: [], raw: [], bitOffset: 0 };
@@ -128,15 +128,15 @@ export function matchSpec(local: CoreSpec, btf: Btf, rootId: number): CoreSpec |
   }
 }
 
-interface Walk { readonly accessors: CoreAccessor[]; readonly raw: number[]; bitOffset: number }
+interface Walk { readonly accessors: CoreAccessor[]; readonly raw: number[]; bitOffset: number; /** anonymous types looked into so far */ visited: number }
 
 function matchField(local: CoreSpec, btf: Btf, rootId: number): CoreSpec | string {
-  const walk: Walk = { accessors: [], raw: [], bitOffset: 0 };
+  const walk: Walk = { accessors: [], raw: [], bitOffset: 0, visited: 0 };
   let id = rootId;
   for (const [i, accessor] of local.accessors.entries()) {
     id = skipModifiers(btf, id);
     if (accessor.name !== undefined) {
-      const found = findMember(local.btf, accessor, btf, id, walk, 0);
+      const found = findMember(local.btf, accessor, btf, id, walk);
       if (found === undefined) return `no field "${accessor.name}" in ${typeLabel(btf, id)}`;
       if (typeof found === 'string') return found;
       id = found.type;
@@ -161,18 +161,18 @@ function matchField(local: CoreSpec, btf: Btf, rootId: number): CoreSpec | strin
  * The member of the accessor's name, anonymous structs and unions searched too, appended to the walk.
  * @returns undefined where there is none, a text where its type does not fit
  */
-function findMember(localBtf: Btf, accessor: CoreAccessor, btf: Btf, id: number, walk: Walk, depth: number): BtfMember | string | undefined {
+function findMember(localBtf: Btf, accessor: CoreAccessor, btf: Btf, id: number, walk: Walk): BtfMember | string | undefined {
   const typeId = skipModifiers(btf, id);
   const type = btf.type(typeId);
   if (type.kind !== 'struct' && type.kind !== 'union') return undefined;
-  if (depth > MAX_STEPS) throw new RelocationError(`anonymous types are nested deeper than ${MAX_STEPS} in ${typeLabel(btf, id)}`);
+  if (++walk.visited > MAX_PAIRS) throw new RelocationError(`looking for "${accessor.name}" takes more than ${MAX_PAIRS} steps`);
   for (const [index, member] of type.members.entries()) {
     if (member.name !== '' && member.name !== accessor.name) continue;
     const { bitOffset } = walk;
     step(walk, index);
     walk.bitOffset += member.bitOffset;
     if (member.name === '') {
-      const found = findMember(localBtf, accessor, btf, member.type, walk, depth + 1);
+      const found = findMember(localBtf, accessor, btf, member.type, walk);
       if (found !== undefined) return found;
     } else {
       const localType = (localBtf.type(accessor.typeId) as Composite).members[accessor.index].type;

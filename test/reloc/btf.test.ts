@@ -370,3 +370,21 @@ suite('btf of the running kernel', (test) => {
     assert.is(typeName(btf, btf.find('vfs_read', 'func')!), 'ssize_t vfs_read(struct file *file, char *buf, size_t count, loff_t *pos)');
   });
 });
+
+suite('btf bombs', (test) => {
+  /** every type holds the one before twice */
+  const doubled = (make: (b: BtfBuilder, before: number) => number): { btf: Btf; top: number } => {
+    const b = new BtfBuilder();
+    let top = b.int('int', 4);
+    for (let i = 0; i < 60; i++) top = make(b, top);
+    return { btf: parseBtf(b.build(), { source: 'bomb' }), top };
+  };
+  test('declaration and typeName of types that double at each step end', () => {
+    const structs = doubled((b, before) => b.struct('', 8, [{ type: before, at: 0 }, { type: before, at: 0 }]));
+    assert.ok(declaration(structs.btf, structs.top).includes('…'));
+    assert.ok(declaration(structs.btf, structs.top).length < 50_000_000);
+    const functions = doubled((b, before) => b.ptr(b.funcProto(before, [{ type: before }])));
+    assert.ok(typeName(functions.btf, functions.top).includes('…'));
+    assert.is(structs.btf.alignOf(structs.top), 4);
+  });
+});

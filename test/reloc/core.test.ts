@@ -1,8 +1,13 @@
 /** core.ts, core-match.ts, core-patch.ts: every kind, found, missing and ambiguous, on types made for each case. */
+import { readFileSync } from 'node:fs';
+import { ProjectError } from '#src/errors.js';
 import { type Btf, parseBtf } from '#src/reloc/btf.js';
 import { type CoreStory, explainPoison, relocateCore } from '#src/reloc/core.js';
-import type { CoreKind, CoreRelocation, ObjectSpec } from '#src/reloc/spec.js';
-import { BtfBuilder } from '../support/btf.js';
+import { parseElf } from '#src/reloc/elf.js';
+import { parseObject } from '#src/reloc/object.js';
+import { CORE_KINDS, type CoreKind, type CoreRelocation, type ObjectSpec } from '#src/reloc/spec.js';
+import { BtfBuilder, random } from '../support/btf.js';
+import { fixture } from '../support/probe.js';
 import { assert, sameBytes, suite, throwsCode } from '../support/suite.js';
 
 /** Basic types in the same order in every blob: their ids are the same too. */
@@ -371,5 +376,38 @@ suite('core relocations of whole objects', (test) => {
     const { stories } = relocateCore(spec, { vmlinux });
     assert.equal([...stories].map(([name, list]) => [name, list.map((s) => [s.program, s.relocation.insn, s.newValue])]),
       [['prog', [['prog', 0, 4n], ['prog', 1, 0n]]], ['twin', [['twin', 0, 4n], ['twin', 1, 0n]]]]);
+  });
+});
+
+suite('core mutations', (test) => {
+  test('relocateCore answers broken types, relocations and instructions with RelocationError only', () => {
+    const spec = parseObject(readFileSync(fixture('reloc/core-program.bpf.o')), { name: 'core' });
+    const types = parseElf(readFileSync(fixture('reloc/core-target-2.bpf.o'))).section('.BTF')!.data;
+    const next = random(7);
+    const mutated = (bytes: Uint8Array): Uint8Array => {
+      const copy = Uint8Array.from(bytes);
+      // the header is btf.test.ts's
+      for (let n = next(4); n > 0; n--) copy[24 + next(copy.length - 24)] = next(3) === 0 ? next(64) : next(256);
+      return copy;
+    };
+    const tally = { relocated: 0, refused: 0 };
+    for (let round = 0; round < 600; round++) {
+      try {
+        const btf = parseBtf(mutated(spec.btf!.bytes), { source: 'object' });
+        const vmlinux = parseBtf(mutated(types), { source: 'target' });
+        const chosen = spec.programs[next(spec.programs.length)];
+        const relocations = chosen.coreRelocations.map((relocation) => next(10) > 0 ? relocation : {
+          ...relocation, kind: CORE_KINDS[next(CORE_KINDS.length)], typeId: next(btf.length + 2),
+          access: Array.from({ length: 1 + next(4) }, () => next(4)).join(':'),
+        });
+        const program = { ...chosen, insns: next(2) === 0 ? chosen.insns : mutated(chosen.insns), coreRelocations: relocations };
+        relocateCore({ ...spec, btf, programs: [program] }, { vmlinux });
+        tally.relocated++;
+      } catch (error) {
+        if (!(error instanceof ProjectError) || !['BPF_RELOCATION', 'BPF_BTF'].includes(error.code)) throw error;
+        tally.refused++;
+      }
+    }
+    assert.ok(tally.relocated > 50 && tally.refused > 50, JSON.stringify(tally));
   });
 });
