@@ -94,6 +94,8 @@ export async function runWasm(bytes: Uint8Array, options: RunOptions): Promise<E
   } finally {
     options.signal?.removeEventListener('abort', forward);
     try {
+      // detaching takes the kernel a while: what can be written now is not kept waiting
+      await wasi.flush(0);
       bpf?.close();
     } finally {
       await wasi.flush(interrupted ? LAST_WORDS_MS : Infinity);
