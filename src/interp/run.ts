@@ -48,6 +48,8 @@ const FIRST_SLICE = 20_000;
 const MAX_SLICE = 20_000_000;
 /** ms that the guest runs between two looks at the event loop */
 const SLICE_MS = 10;
+/** what a call of a host function costs of a slice: it takes as long as about so many back-edges */
+const HOST_CALL = 500;
 /** `callSync` within a host function within `callSync` …: each level takes room on the V8 stack */
 const MAX_NESTED = 100;
 /** of a stack trace, each end; the middle of a deep recursion is left out */
@@ -253,6 +255,7 @@ export class Runner extends Machine {
     const outer = this.#top;
     this.#top = top;
     this.#inHost = true;
+    this.fuel -= HOST_CALL;
     const result = host.run(caller, args);
     this.#inHost = false;
     this.#top = outer;
