@@ -99,7 +99,10 @@ const LONG_NAMES = new Set([
   'long unsigned int', 'long int unsigned', 'int unsigned long', 'int long unsigned',
 ]);
 
-/** Ids, ascending, and, once someone asks, the first four bytes of each one's name: what a native search finds names by. */
+/**
+ * Ids, ascending, and the first four bytes of each one's name: what a native search finds names by. Those of types are read
+ * while the types are indexed, when V8 has that loop compiled already; those of functions once someone asks.
+ */
 interface Names { readonly ids: Uint32Array; keys: Int32Array | undefined }
 
 class ParsedBtf implements Btf {
@@ -154,7 +157,12 @@ class ParsedBtf implements Btf {
     const offsets = new Uint32Array(room);
     // functions from the back, the others from the front
     const ids = new Uint32Array(room);
+    const keys = new Int32Array(room);
+    const view = this.#view;
     const startId = this.#startId;
+    const startString = this.#startString;
+    const strings = this.#strings - startString;
+    const lastWord = this.bytes.length - 4;
     let count = 0;
     let named = 0;
     let funcs = room;
@@ -163,7 +171,15 @@ class ParsedBtf implements Btf {
       const info = words[i + 1];
       const kind = (info >>> 24) & 0x1f;
       if (kind === 0 || kind >= WORDS.length) throw this.#fault(`unknown kind ${kind}`, { typeId: startId + count, offset: start + i * 4 });
-      if (words[i] !== 0) ids[kind === FUNC ? --funcs : named++] = startId + count;
+      const name = words[i];
+      if (name !== 0) {
+        if (kind === FUNC) {
+          ids[--funcs] = startId + count;
+        } else {
+          keys[named] = name >= startString && strings + name <= lastWord ? view.getInt32(strings + name, true) : this.#key(name);
+          ids[named++] = startId + count;
+        }
+      }
       offsets[count++] = start + i * 4;
       i += WORDS[kind] + (info & 0xffff) * EACH_WORDS[kind];
       at = start + i * 4;
@@ -177,7 +193,7 @@ class ParsedBtf implements Btf {
     // copies, not views: most of the room was for the elements' share
     return {
       offsets: offsets.slice(0, count),
-      named: { ids: ids.slice(0, named), keys: undefined },
+      named: { ids: ids.slice(0, named), keys: keys.slice(0, named) },
       funcs: { ids: ids.slice(funcs).reverse(), keys: undefined },
     };
   }
