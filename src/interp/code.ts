@@ -42,8 +42,15 @@ export class ModuleCode {
   }
 
   #lower(index: number): number {
+    const entry = this.append(lowerFunction(this, index));
+    this.#starts.push(entry);
+    this.#owners.push(index);
+    return this.entries[index] = entry;
+  }
+
+  /** Adds words as they are. @returns their position */
+  append(words: ArrayLike<number>): number {
     const entry = this.length;
-    const words = lowerFunction(this, index);
     if (entry + words.length > this.words.length) {
       const grown = new Int32Array(Math.max(2 * this.words.length, entry + words.length));
       grown.set(this.words);
@@ -51,9 +58,7 @@ export class ModuleCode {
     }
     this.words.set(words, entry);
     this.length = entry + words.length;
-    this.#starts.push(entry);
-    this.#owners.push(index);
-    return this.entries[index] = entry;
+    return entry;
   }
 
   /** Index of a constant in the pool. */

@@ -4,7 +4,11 @@ import type { Engine } from './engine.js';
 import { missingFeatures } from './features.js';
 import { WasmInstance } from './instance.js';
 import { FEATURES_2_0 } from './opcodes.js';
+import { runner } from './run.js';
+import { train } from './train.js';
 import { decodeAndValidate } from './validate.js';
+
+runner.trainer = train;
 
 export const interpreter: Engine = {
   name: 'interpreter',

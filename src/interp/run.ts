@@ -44,7 +44,7 @@ interface Saved {
 }
 
 /** Calls and back-edges before the clock is first looked at. */
-const FIRST_SLICE = 20_000;
+const FIRST_SLICE = 5_000;
 const MAX_SLICE = 20_000_000;
 /** ms that the guest runs between two looks at the event loop */
 const SLICE_MS = 10;
@@ -69,6 +69,9 @@ export class Runner extends Machine {
   #wait: Promise<unknown> | undefined;
   #result: Value[] = [];
   readonly #core = makeCore(FILES, this, makeCold(this));
+  /** to be called once, when a guest has used up its first slice */
+  trainer: (() => void) | undefined;
+  #slices = 0;
 
   /** @param raw i32 and f32 as numbers of 32 bits, i64 and f64 as bigints of 64 bits, in and out */
   callSync(caller: WasmInstance, func: WasmFunc, args: readonly Value[], raw = false): Value[] {
@@ -232,8 +235,22 @@ export class Runner extends Machine {
   }
 
   #step(fuel: number, base: number): void {
+    if (this.trainer && this.#slices++ > 0) this.#train(this.trainer);
     this.fuel = fuel;
     this.#guard(base, this.#core);
+  }
+
+  #train(trainer: () => void): void {
+    this.trainer = undefined;
+    this.#active++;
+    const outer = this.#top;
+    this.#top = this.fp + this.inst.code.frameSizeAt(this.pc);
+    try {
+      trainer();
+    } finally {
+      this.#top = outer;
+      this.#active--;
+    }
   }
 
   /** Runs what may throw; unwinds where it does. @throws what no generator on the way to `base` catches */
