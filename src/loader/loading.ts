@@ -2,7 +2,7 @@
  * The way of one object into the kernel. All or nothing: whatever fails, everything that was opened before is closed again. The
  * order is libbpf's: struct_ops layouts, externs, CO-RE, BTF, maps, programs, program arrays.
  */
-import { AttachError, SyscallError, UsageError } from '../errors.js';
+import { AttachError, SyscallError, UnsupportedError, UsageError } from '../errors.js';
 import { btfBytes, btfLoad, fdById, logText, mapCreate, progBindMap, progInfo } from '../kernel/bpf.js';
 import { Errno } from '../kernel/errno.js';
 import { failure } from '../kernel/fail.js';
@@ -10,6 +10,7 @@ import type { Fd } from '../kernel/fd.js';
 import { feature } from '../kernel/features.js';
 import { BpfMap } from '../kernel/map.js';
 import { didYouMean } from '../kernel/near.js';
+import { kernelAtLeast } from '../kernel/release.js';
 import { raiseMemlock } from '../kernel/rlimit.js';
 import { parseBtf, type Btf } from '../reloc/btf.js';
 import { sanitizeBtf } from '../reloc/btf-sanitize.js';
@@ -179,6 +180,7 @@ export class Loading {
 
   #createStructOps(map: MapSpec, ops: StructOps): BpfMap {
     const module = this.#types.btfFd(ops.kernel);
+    if (ops.link && !kernelAtLeast('6.4')) throw new UnsupportedError(`section "${map.section}" of map "${map.name}"`, '6.4', 'SEC(".struct_ops") works on older kernels');
     const fd = mapCreate({
       type: map.type, keySize: map.keySize, valueSize: ops.value.length, maxEntries: map.maxEntries, name: map.kernelName,
       btfFd: this.#btf?.value, flags: map.mapFlags | (module === 0 ? 0 : MapCreateFlag.VTYPE_BTF_OBJ_FD), btfVmlinuxValueTypeId: ops.valueTypeId, valueTypeBtfObjFd: module,

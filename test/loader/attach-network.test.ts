@@ -6,8 +6,8 @@ import { cgroupMount } from '#src/loader/attach/cgroup.js';
 import { xdpQuery, interfaceIndex } from '#src/kernel/netlink.js';
 import { needsFeature } from '../support/kernel.js';
 import { needsCommand, needsRoot, withCable, type Cable } from '../support/probe.js';
-import { assert, suite, throwsCode } from '../support/suite.js';
-import { Families, attachFails, withFamilies } from './families.js';
+import { assert, suite, throwsCode, type Need } from '../support/suite.js';
+import { Families, attachFails, needsKernel, withFamilies } from './families.js';
 
 const needs = [needsRoot, needsCommand('ip', 'iproute2')];
 
@@ -19,49 +19,52 @@ function send(address: string, within: readonly string[] = []): void {
   execFileSync(command, args, { stdio: 'pipe' });
 }
 
-/** A row: program, target (of the cable), slot, who sends; the description to expect. */
-type Row = readonly [program: string, target: (cable: Cable) => string, slot: string, sends: (cable: Cable) => void, description: (cable: Cable) => string];
+/** A row: program, target (of the cable), slot, who sends; the description to expect; what it needs. */
+type Row = readonly [program: string, target: (cable: Cable) => string, slot: string, sends: (cable: Cable) => void, description: (cable: Cable) => string, need?: Need];
+/** tcx where the kernel has it, else a filter */
+const tcx = needsFeature('tcx').missing === undefined ? 'tcx' : 'tc';
 const ROWS: readonly Row[] = [
   ['on_packet', (c) => c.outside, 'SOCKET', toUs, (c) => `socket filter ${c.outside}`],
   ['on_xdp', (c) => c.outside, 'XDP', toUs, (c) => `xdp ${c.outside}`],
   ['on_xdp', (c) => `${c.outside}:native`, 'XDP', toUs, (c) => `xdp ${c.outside} (native)`],
   ['on_xdp', (c) => `${c.outside}:generic`, 'XDP', toUs, (c) => `xdp ${c.outside} (generic)`],
-  ['on_xdp_frags', (c) => c.outside, 'XDP_FRAGS', toUs, (c) => `xdp ${c.outside}`],
+  ['on_xdp_frags', (c) => c.outside, 'XDP_FRAGS', toUs, (c) => `xdp ${c.outside}`, needsKernel('5.18', 'XDP with fragments')],
   ['on_tc', (c) => c.outside, 'TC', toUs, (c) => `tc ${c.outside}:ingress`],
   ['on_tc_egress', (c) => `${c.outside}:egress`, 'TC_EGRESS', toThem, (c) => `tc ${c.outside}:egress`],
-  ['on_tcx_ingress', (c) => c.outside, 'TCX_INGRESS', toUs, (c) => `tcx ${c.outside}:ingress`],
-  ['on_tcx_egress', (c) => c.outside, 'TCX_EGRESS', toThem, (c) => `tcx ${c.outside}:egress`],
-  ['on_netfilter', () => 'ipv4:input:-100', 'NETFILTER', toUs, () => 'netfilter ipv4:local_in:-100'],
+  ['on_tcx_ingress', (c) => c.outside, 'TCX_INGRESS', toUs, (c) => `${tcx} ${c.outside}:ingress`],
+  ['on_tcx_egress', (c) => c.outside, 'TCX_EGRESS', toThem, (c) => `${tcx} ${c.outside}:egress`],
+  ['on_netfilter', () => 'ipv4:input:-100', 'NETFILTER', toUs, () => 'netfilter ipv4:local_in:-100', needsFeature('netfilterLink')],
 ];
 
 suite('loader/attach: network', (test) => {
-  test.needing([...needs, needsFeature('tcx'), needsFeature('netfilterLink')], 'each family counts one packet on a cable, and none once its link is closed', async () => {
-    await withCable(async (cable) => {
-      for (const [program, target, slot, sends, description] of ROWS) {
+  for (const [program, target, slot, sends, description, need] of ROWS) {
+    const shown = target({ outside: 'OUTSIDE' } as Cable);
+    test.needing([...needs, ...(need ? [need] : [])], `${program} on ${shown} counts a packet on a cable, and none once its link is closed`, async () => {
+      await withCable(async (cable) => {
         withFamilies([program], (families) => {
           const link = families.object.attach(program, target(cable));
           assert.is(link.description, description(cable));
           sends(cable);
           // the hook sees the whole machine's packets, the socket the answer "port unreachable", too
           if (slot === 'NETFILTER' || slot === 'SOCKET') assert.ok(families.hits(slot) > 0, slot);
-          else assert.is(families.hits(slot), 1, `${program} on ${target(cable)}`);
+          else assert.is(families.hits(slot), 1);
           link.close();
           const then = families.hits(slot);
           sends(cable);
-          assert.is(families.hits(slot), then, `${program} is still attached`);
+          assert.is(families.hits(slot), then, 'still attached');
         });
-      }
-      assert.is(xdpQuery(interfaceIndex(cable.outside)).mode, 0);
-      assert.not.match(execFileSync('tc', ['qdisc', 'show', 'dev', cable.outside], { encoding: 'utf8' }), /clsact/);
+        assert.is(xdpQuery(interfaceIndex(cable.outside)).mode, 0);
+        assert.not.match(execFileSync('tc', ['qdisc', 'show', 'dev', cable.outside], { encoding: 'utf8' }), /clsact/);
+      });
     });
-  });
+  }
 
   test.needing(needs, 'a second XDP program on one interface is told which is there', async () => {
     await withCable(async (cable) => {
-      withFamilies(['on_xdp', 'on_xdp_frags'], ({ object }) => {
+      withFamilies(['on_xdp'], ({ object }) => {
         object.attach('on_xdp', cable.outside);
-        throwsCode(() => object.attach('on_xdp_frags', cable.outside), 'BPF_ATTACH',
-          `attach program "on_xdp_frags": interface "${cable.outside}" has an XDP program already (id ${object.programs.get('on_xdp')!.id}) (detach that one first: ip link set dev NAME xdp off, or end the program that holds its link)`);
+        throwsCode(() => object.attach('on_xdp', cable.outside), 'BPF_ATTACH',
+          `attach program "on_xdp": interface "${cable.outside}" has an XDP program already (id ${object.programs.get('on_xdp')!.id}) (detach that one first: ip link set dev NAME xdp off, or end the program that holds its link)`);
       });
     });
   });
@@ -142,7 +145,7 @@ suite('loader/attach: network', (test) => {
     }
   });
 
-  test.needing([needsRoot], 'lsm_cgroup loads and attaches, or the message says who forbids it', () => {
+  test.needing([needsRoot, needsKernel('6.0', 'lsm_cgroup')], 'lsm_cgroup loads and attaches, or the message says who forbids it', () => {
     let loaded = false;
     try {
       withFamilies(['on_lsm_cgroup'], ({ object }) => {

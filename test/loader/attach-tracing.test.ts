@@ -5,7 +5,7 @@ import { feature } from '#src/kernel/features.js';
 import { needsFeature } from '../support/kernel.js';
 import { needsRoot } from '../support/probe.js';
 import { assert, suite, throwsCode } from '../support/suite.js';
-import { Families, attachFails, withFamilies } from './families.js';
+import { Families, attachFails, needsKernel, withFamilies } from './families.js';
 
 const mine = { rodata: { only_pid: process.pid } };
 const LIBC = `/usr/lib/${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu/libc.so.6`;
@@ -94,6 +94,11 @@ suite('loader/attach: tracing', (test) => {
       assert.ok(pids.includes(String(process.pid)) && pids.includes(String(process.ppid)));
       const child = spawnSync('sh', ['-c', 'echo $$'], { encoding: 'utf8' }).stdout.trim();
       assert.not(link.read!().split('\n').includes(child));
+    });
+  });
+
+  test.needing([needsRoot, needsKernel('6.1', 'iterators over one task')], 'iter/task goes over the threads of the process that the target names', () => {
+    withFamilies(['each_task'], ({ object }) => {
       const own = object.attach('each_task', `pid:${process.pid}`).read!().trim().split('\n');
       assert.equal([...new Set(own)], [String(process.pid)]);
     });
@@ -127,7 +132,7 @@ suite('loader/attach: tracing', (test) => {
     ['each_number', undefined, 'BPF_ATTACH', 'attach program "each_number": section "iter" needs the name of a map of the same object for iter/bpf_map_elem'],
     ['each_number', 'numbres', 'BPF_ATTACH', 'attach program "each_number": no map "numbres" in the object (did you mean "numbers"?)'],
     ['each_task', 'everything', 'BPF_ATTACH', 'attach program "each_task": "everything" is no task (needs "pid:N" (a process) or "tid:N" (a thread))'],
-    ['on_call', undefined, 'BPF_ATTACH', 'attach program "on_call": programs of section "syscall" are called by others, not attached'],
+    ['on_lwt', undefined, 'BPF_ATTACH', 'attach program "on_lwt": programs of section "lwt_in" are called by others, not attached'],
   ] as const, ([program, target]) => `attach says what is wrong: ${program} on ${target}`, ([program, target, code, message]) => {
     attachFails(program, target, code, new RegExp(`^${escaped(message)}`));
   });

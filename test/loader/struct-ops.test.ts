@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { progTestRun } from '#src/kernel/bpf.js';
 import { BpfObject } from '#src/loader/load.js';
 import { keepsDescriptors } from '../support/kernel.js';
+import { needsKernel } from './families.js';
 import { fixture, needsCommand, needsRoot } from '../support/probe.js';
 import { assert, suite, throwsCode } from '../support/suite.js';
 
@@ -22,8 +23,10 @@ reader = threading.Thread(target=drain); reader.start()
 client.sendall(b"x" * 100000); client.close(); reader.join()
 `], { stdio: 'pipe' });
 
+const links = needsKernel('6.4', 'links on struct_ops maps');
+
 suite('loader/struct-ops', (test) => {
-  test.needing([needsRoot, needsCommand('python3', 'python3')], 'a congestion control runs while it is attached, as a registered map and as a link', () => {
+  test.needing([needsRoot, links, needsCommand('python3', 'python3')], 'a congestion control runs while it is attached, as a registered map and as a link', () => {
     BpfObject.load(read('struct-ops')).close();
     keepsDescriptors(() => {
       const object = BpfObject.load(read('struct-ops'), { name: 'struct-ops' });
@@ -45,7 +48,7 @@ suite('loader/struct-ops', (test) => {
     });
   });
 
-  test.needing([needsRoot], 'a link map can be attached again after its link is closed', () => {
+  test.needing([needsRoot, links], 'a link map can be attached again after its link is closed', () => {
     const object = BpfObject.load(read('struct-ops'));
     try {
       object.attachStructOps('calm_link').close();

@@ -3,7 +3,9 @@
  * Source: kernel/bpf/bpf_iter.c and `union bpf_iter_link_info`, Linux 6.18.
  */
 import { closeSync, openSync, readSync } from 'node:fs';
+import { SyscallError, UnsupportedError } from '../../errors.js';
 import { iterCreate, linkCreate } from '../../kernel/bpf.js';
+import { Errno } from '../../kernel/errno.js';
 import type { Fd } from '../../kernel/fd.js';
 import { didYouMean } from '../../kernel/near.js';
 import { AttachType } from '../../uapi.js';
@@ -26,6 +28,10 @@ export function attachIter(request: AttachRequest): Link {
   let link: Fd;
   try {
     link = linkCreate({ progFd, attachType: AttachType.TRACE_ITER, detail: info && { kind: 'iter', info }, subject });
+  } catch (error) {
+    // kernels that know nothing but maps refuse the rest as too long
+    if (error instanceof SyscallError && error.errno === Errno.E2BIG) throw new UnsupportedError(`target "${target}" of iterator "${section.argument}"`, '6.1');
+    throw error;
   } finally {
     done();
   }
