@@ -126,7 +126,8 @@ export async function withCable(use: (cable: Cable) => Promise<void>): Promise<v
     ipInside('neigh', 'replace', address, 'lladdr', mac[0], 'dev', inside);
     await use({ namespace, outside, inside, address, peer, within });
   } finally {
-    // the cable goes with the namespace that holds one end of it
+    // a namespace goes some time after its name does, and the cable with it: the next one may want the same names at once
+    spawnSync('ip', ['link', 'delete', outside], { stdio: 'ignore' });
     ip('netns', 'delete', namespace);
   }
 }
