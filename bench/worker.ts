@@ -9,10 +9,12 @@ export class Worker {
   readonly #child: ChildProcessWithoutNullStreams;
   readonly #lines: Interface;
   readonly #answers: AsyncIterator<string>;
+  readonly #gone: Promise<void>;
   #errors = '';
 
   constructor(readonly name: string, command: string, args: readonly string[]) {
     this.#child = spawn(command, args, { stdio: 'pipe' });
+    this.#gone = new Promise((resolve) => this.#child.once('close', () => resolve()));
     this.#child.stderr.setEncoding('utf8').on('data', (text: string) => { this.#errors += text; });
     // a worker that is gone shows as an answer that does not come, with its own words in the message
     this.#child.stdin.on('error', () => {});
@@ -24,6 +26,7 @@ export class Worker {
   async ask(command: string): Promise<Record<string, number>> {
     this.#child.stdin.write(`${command}\n`);
     const { done, value } = await this.#answers.next();
+    if (done) await this.#gone;
     if (done) throw new Error(`${this.name} ended at "${command}": ${this.#errors.trim() || `status ${this.#child.exitCode}`}`);
     const answer: Record<string, number> = {};
     for (const word of value.trim().split(/ +/)) {
@@ -37,10 +40,9 @@ export class Worker {
   /** Ends the process by closing its input, and waits until it is gone. */
   async close(): Promise<void> {
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
-    const gone = new Promise<void>((resolve) => this.#child.once('exit', () => resolve()));
     this.#child.stdin.end();
     const patience = setTimeout(() => this.#child.kill('SIGKILL'), 5000);
-    await gone;
+    await this.#gone;
     clearTimeout(patience);
     this.#lines.close();
   }

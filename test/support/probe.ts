@@ -11,8 +11,8 @@ export const root = fileURLToPath(new URL('../../../', import.meta.url));
 export const fixture = (name: string): string => `${root}fixtures/${name}`;
 const RUN = `${root}dist/run.js`;
 
-/** No step of a test takes longer, in ms; a loaded machine needs some patience. */
-const PATIENCE = 15_000;
+/** No step of a test takes longer, in ms; an emulated kernel on a loaded machine needs this patience. */
+const PATIENCE = 60_000;
 
 export interface Ending { readonly status: number | null; readonly signal: NodeJS.Signals | null; readonly out: string; readonly err: string }
 
