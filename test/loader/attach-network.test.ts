@@ -110,22 +110,23 @@ suite('loader/attach: network', (test) => {
     mkdirSync(folder);
     const inside = (script: string) => execFileSync('bash', ['-c', `echo $$ > ${folder}/cgroup.procs; ${script}`], { stdio: 'pipe' });
     const udp = () => inside('echo x > /dev/udp/127.0.0.1/9');
-    const python = (code: string) => () => inside(`python3 -c '${code}'`);
+    // one socket S, AF_INET and SOCK_DGRAM
+    const perl = (code: string) => () => inside(`perl -MSocket -e 'socket(S, 2, 2, 0) or die; ${code} or die'`);
     const deeds: readonly (readonly [program: string, slot: string, deed: () => void])[] = [
-      ['on_cg_ingress', 'CG_INGRESS', python('import socket; s=socket.socket(2,2); s.bind(("127.0.0.1",0)); s.sendto(b"x",s.getsockname()); s.recv(1)')],
+      ['on_cg_ingress', 'CG_INGRESS', perl('bind(S, sockaddr_in(0, INADDR_LOOPBACK)) && send(S, "x", 0, getsockname(S)) && defined(recv(S, $b, 1, 0))')],
       ['on_cg_egress', 'CG_EGRESS', udp],
       ['on_sockops', 'SOCKOPS', () => inside('echo x > /dev/tcp/127.0.0.1/9 || true')],
       ['on_sock_create', 'SOCK_CREATE', udp],
       ['on_sock_release', 'SOCK_RELEASE', udp],
       ['on_connect4', 'CONNECT4', udp],
-      ['on_bind4', 'BIND4', python('import socket; socket.socket(2,2).bind(("127.0.0.1",0))')],
-      ['on_post_bind4', 'POST_BIND4', python('import socket; socket.socket(2,2).bind(("127.0.0.1",0))')],
-      ['on_sendmsg4', 'SENDMSG4', python('import socket; socket.socket(2,2).sendto(b"x",("127.0.0.1",9))')],
+      ['on_bind4', 'BIND4', perl('bind(S, sockaddr_in(0, INADDR_LOOPBACK))')],
+      ['on_post_bind4', 'POST_BIND4', perl('bind(S, sockaddr_in(0, INADDR_LOOPBACK))')],
+      ['on_sendmsg4', 'SENDMSG4', perl('send(S, "x", 0, sockaddr_in(9, INADDR_LOOPBACK))')],
       ['on_dev', 'DEV', () => inside('head -c1 /dev/zero')],
       ['on_sysctl', 'SYSCTL', () => inside('cat /proc/sys/kernel/ostype')],
-      ['on_getsockopt', 'GETSOCKOPT', python('import socket; socket.socket(2,2).getsockopt(1,3)')],
-      ['on_setsockopt', 'SETSOCKOPT', python('import socket; socket.socket(2,2).setsockopt(1,8,4096)')],
-      ['on_cg_skb', 'CG_SKB', python('import socket; s=socket.socket(2,2); s.bind(("127.0.0.1",0)); s.sendto(b"x",s.getsockname()); s.recv(1)')],
+      ['on_getsockopt', 'GETSOCKOPT', perl('getsockopt(S, 1, 3)')],
+      ['on_setsockopt', 'SETSOCKOPT', perl('setsockopt(S, 1, 8, 4096)')],
+      ['on_cg_skb', 'CG_SKB', perl('bind(S, sockaddr_in(0, INADDR_LOOPBACK)) && send(S, "x", 0, getsockname(S)) && defined(recv(S, $b, 1, 0))')],
     ];
     try {
       withFamilies(deeds.map(([program]) => program), (families) => {
