@@ -4,6 +4,7 @@ import { existsSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { ProjectError, type VerifierError } from '#src/errors.js';
 import { mapInfo, progMapIds, progTestRun } from '#src/kernel/bpf.js';
 import { possibleCpus } from '#src/kernel/cpus.js';
+import { hasSymbol } from '#src/kernel/kallsyms.js';
 import { parseKconfig, readKconfig } from '#src/kernel/kconfig.js';
 import { kernelAtLeast, kernelVersionCode } from '#src/kernel/release.js';
 import { BpfObject, type LoadOptions } from '#src/loader/load.js';
@@ -12,7 +13,7 @@ import { random } from '../support/btf.js';
 import { descriptors, keepsDescriptors, needsFeature, u32Bytes, u64Bytes } from '../support/kernel.js';
 import { needsKernel } from './families.js';
 import { fixture, needsCommand, needsRoot, root } from '../support/probe.js';
-import { assert, sameBytes, suite, throwsCode } from '../support/suite.js';
+import { assert, sameBytes, suite, throwsCode, type Need } from '../support/suite.js';
 
 const needs = [needsRoot];
 /** for the fixture objects.bpf.o */
@@ -34,8 +35,18 @@ function withObject(name: string, options: LoadOptions, use: (object: BpfObject)
 }
 
 const call = (object: BpfObject, name: string): number => progTestRun({ progFd: object.programs.get(name)!.fd.value, subject: name }).retval | 0;
+/** Debian's kernels have it in a file of /boot that the lab's guests do not see. */
+const configuration: Need = { name: 'the kernel configuration', missing: hasConfiguration() ? undefined : 'neither /boot nor /proc has it' };
 const only = (...names: string[]): LoadOptions => ({ autoload: ({ name }) => names.includes(name) });
 const broken = (...names: string[]) => () => BpfObject.load(read('broken'), { name: 'broken', ...only(...names) });
+
+function hasConfiguration(): boolean {
+  try {
+    return readKconfig().size > 0;
+  } catch {
+    return false;
+  }
+}
 
 suite('loader/load', (test) => {
   test.needing(calls, 'BpfObject.load makes every map as declared', () => {
@@ -104,9 +115,9 @@ suite('loader/load', (test) => {
     throwsCode(() => BpfObject.load(read('objects'), { mapEntries: { hsah: 5 } }), 'USAGE', 'mapEntries: the object has no map "hsah" (did you mean "hash"?)');
   });
 
-  test.needing(calls, '__kconfig externs read the kernel\'s configuration and version', () => {
+  test.needing([...calls, configuration], '__kconfig externs read the kernel\'s configuration and version', () => {
     const warnings: string[] = [];
-    withObject('objects', { onWarning: (text) => warnings.push(text) }, (object) => {
+    withObject('objects-config', { onWarning: (text) => warnings.push(text) }, (object) => {
       const config = readKconfig();
       assert.is(call(object, 'config_hz'), Number(config.get('CONFIG_HZ')));
       assert.is(call(object, 'kernel_version'), kernelVersionCode());
@@ -127,7 +138,7 @@ suite('loader/load', (test) => {
 
   test.needing(calls, 'a typed kernel variable is found, or the verifier says that the kernel hides its address', () => {
     const run = () => withObject('objects-typed', only('typed_symbol'), (object) => { call(object, 'typed_symbol'); });
-    if (readKconfig().get('CONFIG_KALLSYMS_ALL') === 'y') run();
+    if (hasSymbol('bpf_prog_active')) run();
     else throwsCode(run, 'BPF_VERIFIER', 'BPF_PROG_LOAD for program "typed_symbol": ENOENT: ldimm64 failed to find the address for kernel symbol \'bpf_prog_active\'.');
   });
 
@@ -171,7 +182,7 @@ suite('loader/load', (test) => {
 
   test.needing([...calls, needsFeature('progBindMap')], 'programs hold the object\'s constants even where they do not use them', () => {
     withObject('objects', {}, ({ programs, maps }) => {
-      assert.ok(progMapIds(programs.get('config_hz')!.fd.value).includes(maps.get('.rodata')!.id));
+      assert.ok(progMapIds(programs.get('kernel_version')!.fd.value).includes(maps.get('.rodata')!.id));
     });
   });
 
@@ -199,7 +210,7 @@ suite('loader/load', (test) => {
           const shown = JSON.parse(execFileSync('bpftool', ['-j', 'prog', 'show', 'pinned', `${folder}/${name}`], { encoding: 'utf8' })) as { tag: string };
           assert.is(program.tag, shown.tag, name);
         }
-        assert.is(programs.size, 8);
+        assert.is(programs.size, 6);
       });
     } finally {
       rmSync(folder, { recursive: true, force: true });
@@ -209,7 +220,7 @@ suite('loader/load', (test) => {
   test.needing(needs, 'VerifierError keeps the whole log and shows the telling lines', () => {
     const before = descriptors().length;
     const error = throwsCode<VerifierError>(broken('null_pointer'), 'BPF_VERIFIER',
-      /^BPF_PROG_LOAD for program "null_pointer": EACCES: R0 invalid mem access 'map_value_or_null' \[insn \d+: \(79\) r0 = \*\(u64 \*\)\(r0 \+0\) at "return \*value; @ broken\.bpf\.c:\d+"\]$/);
+      /^BPF_PROG_LOAD for program "null_pointer": EACCES: R0 invalid mem access 'map_value_or_null' \[insn \d+: \(79\) r0 = \*\(u64 \*\)\(r0 \+0\) at "return \*value;( @ broken\.bpf\.c:\d+)?"\]$/);
     assert.is(descriptors().length, before);
     assert.is(error.errnoName, 'EACCES');
     assert.match(error.log, /processed \d+ insns/);
@@ -236,13 +247,17 @@ suite('loader/load', (test) => {
     ['broken-symbol', 'relocation of extern "no_such_symbol": no symbol "no_such_symbol" in /proc/kallsyms'],
     ['broken-variable', 'no variable "no_such_variable" in the kernel\'s BTF'],
     ['broken-function', 'no function "no_such_function" in the kernel\'s BTF'],
-    ['broken-config', 'the kernel\'s configuration does not set it'],
     ['broken-knowledge', '"LINUX_NO_SUCH_VALUE" is neither a CONFIG_ name nor one of LINUX_KERNEL_VERSION, LINUX_HAS_BPF_COOKIE, LINUX_HAS_SYSCALL_WRAPPER'],
   ] as const, ([name]) => `a strong extern that nobody has stops the load: ${name}`, ([name, message]) => {
     keepsDescriptors(() => {
       const error = throwsCode(() => BpfObject.load(read(name)), 'BPF_RELOCATION');
       assert.ok(error.message.includes(message), error.message);
     });
+  });
+
+  test.needing([...needs, configuration], 'a strong extern that the configuration does not set stops the load', () => {
+    keepsDescriptors(() => throwsCode(() => BpfObject.load(read('broken-config')), 'BPF_RELOCATION',
+      'relocation of extern "CONFIG_NO_SUCH_THING": the kernel\'s configuration does not set it (declare it __weak and test for it)'));
   });
 
   test.needing(needs, 'an attach function that does not exist is told before the load, with names that are near', () => {
