@@ -47,7 +47,7 @@ export class MissingImportsError extends ProjectError {
   constructor(readonly missing: readonly { readonly module: string; readonly item: string; readonly type: string }[], wayOut = '') {
     const each = missing.map(({ module, item, type }) => `import "${module}" "${item}": ${type}`);
     const lines = each.length === 1 ? `nobody provides ${each[0]}` : `nobody provides these ${each.length} imports:\n  ${each.join('\n  ')}`;
-    super(`${lines}${wayOut && ` ${each.length === 1 ? '' : '\n'}(${wayOut})`}`);
+    super(`${lines}${wayOut && `${each.length === 1 ? ' ' : '\n'}(${wayOut})`}`);
   }
 }
 

@@ -2,6 +2,7 @@
 import type { WasiFunction } from './abi.js';
 import type { Descriptors } from './descriptors.js';
 import type { GuestMemory } from './memory.js';
+import type { Timers } from './timers.js';
 
 /** The state of one guest. */
 export interface WasiState {
@@ -10,6 +11,7 @@ export interface WasiState {
   /** `KEY=value` */
   readonly environ: readonly Uint8Array[];
   readonly descriptors: Descriptors;
+  readonly timers: Timers;
 }
 
 /**

@@ -8,6 +8,7 @@ import type { WasiTable } from './context.js';
 import { typeOf, type Descriptor, type Entry, type FileDescriptor, type FolderDescriptor } from './descriptors.js';
 import { WasiError, wasiErrno } from './errors.js';
 import type { GuestMemory } from './memory.js';
+import type { Timers } from './timers.js';
 
 /** vectors in one call (IOV_MAX of Linux) */
 const MAX_VECTORS = 1024;
@@ -62,7 +63,7 @@ export const FD = {
       deliver(bytes.subarray(0, n));
     };
     if (file.fileType === FileType.REGULAR_FILE || file.flags & FdFlag.NONBLOCK) return attempt();
-    return patiently(attempt);
+    return patiently(state.timers, attempt);
   },
 
   fd_pread: (state, memory, fd: number, vectors: number, count: number, offset: bigint, out: number) => {
@@ -249,14 +250,14 @@ function offsetOf(offset: bigint): number {
 }
 
 /** Files are opened non-blocking; what has nothing to read yet is asked again until it has. */
-async function patiently(attempt: () => void): Promise<void> {
+async function patiently(timers: Timers, attempt: () => void): Promise<void> {
   for (;;) {
     try {
       return attempt();
     } catch (error) {
       if (wasiErrno(error) !== Errno.AGAIN) throw error;
     }
-    await new Promise((done) => setTimeout(done, RETRY_MS));
+    await timers.sleep(RETRY_MS);
   }
 }
 

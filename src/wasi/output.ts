@@ -22,6 +22,7 @@ export class Output {
   #pending: Uint8Array[] = [];
   #size = 0;
   #scheduled = false;
+  #closed = false;
   #failed: number | undefined;
   /** called once, when the reader has gone (EPIPE) */
   onClosed: () => void = () => {};
@@ -100,11 +101,16 @@ export class Output {
     return this.#failed;
   }
 
+  /** Nothing is written any more; what a reader has not taken by now is dropped. */
+  close(): void {
+    this.#closed = true;
+  }
+
   #schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
     const attempt = () => {
-      this.#scheduled = !this.#flushOnce();
+      this.#scheduled = !this.#closed && !this.#flushOnce();
       if (this.#scheduled) setTimeout(attempt, RETRY_MS);
     };
     setImmediate(attempt);

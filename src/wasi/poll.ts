@@ -7,6 +7,7 @@ import type { WasiState, WasiTable } from './context.js';
 import { WasiError, wasiErrno } from './errors.js';
 import type { GuestMemory } from './memory.js';
 import { clockNow } from './system.js';
+import type { Timers } from './timers.js';
 
 /** subscriptions of one call */
 const MAX_SUBSCRIPTIONS = 4096;
@@ -34,7 +35,7 @@ export const POLL = {
     const subscriptions = Array.from({ length: count }, (_, i) => subscription(state, memory, input + i * Size.subscription));
     let events = due(subscriptions);
     while (events.length === 0) {
-      await anyOf(subscriptions);
+      await anyOf(state.timers, subscriptions);
       events = due(subscriptions);
     }
     for (const [i, event] of events.entries()) {
@@ -85,14 +86,10 @@ function due(subscriptions: readonly Subscription[]): Event[] {
 }
 
 /** Settles when one of them may be due. */
-async function anyOf(subscriptions: readonly Subscription[]): Promise<void> {
+async function anyOf(timers: Timers, subscriptions: readonly Subscription[]): Promise<void> {
   const waits = subscriptions.flatMap(({ wait }) => (wait ? [wait()] : []));
   const delays = subscriptions.flatMap(({ clock, deadline }) => (deadline === undefined ? [] : [Number(deadline - clockNow(clock as number)) / 1e6]));
   if (delays.length === 0) return Promise.race(waits);
-  let timer: NodeJS.Timeout | undefined;
-  const slept = new Promise<void>((done) => {
-    timer = setTimeout(done, Math.min(MAX_DELAY, Math.max(0, Math.ceil(Math.min(...delays)))));
-  });
-  await Promise.race([slept, ...waits]);
-  clearTimeout(timer);
+  const ms = Math.min(MAX_DELAY, Math.max(0, Math.ceil(Math.min(...delays))));
+  return timers.sleep(ms, waits.length === 0 ? undefined : Promise.race(waits));
 }

@@ -17,6 +17,7 @@ import { Output, type Sink } from './output.js';
 import { PATH } from './path.js';
 import { POLL } from './poll.js';
 import { SYSTEM } from './system.js';
+import { Timers } from './timers.js';
 
 const IMPLEMENTED: WasiTable = { ...SYSTEM, ...FD, ...PATH, ...POLL };
 
@@ -56,6 +57,7 @@ export class Wasi {
       args: args.map(text),
       environ: Object.entries(env).map(([key, value]) => text(`${key}=${value}`)),
       descriptors: new Descriptors(this.#input, this.stdout, this.stderr, dirs),
+      timers: new Timers(),
     };
   }
 
@@ -83,6 +85,9 @@ export class Wasi {
   close(): void {
     this.#state.descriptors.close();
     this.#input.close();
+    this.#state.timers.close();
+    this.stdout.close();
+    this.stderr.close();
   }
 }
 
