@@ -93,7 +93,7 @@ function say(line: string): void {
 
 function tell({ stats }: Ending): void {
   if (stats === undefined) return say('the module has no BPF imports');
-  say(`${stats.objects} objects loaded, ${stats.attached} programs attached, ${stats.polls} polls, ${stats.records} records, ${stats.cut} cut, ${stats.lost} lost`);
+  say(`${many(stats.objects, 'object')} loaded, ${many(stats.attached, 'program')} attached, ${many(stats.polls, 'poll')}, ${many(stats.records, 'record')}, ${stats.cut} cut, ${stats.lost} lost`);
 }
 
 function grant(text: string): Grant {
@@ -126,4 +126,8 @@ function pages(text: string): number {
   const bytes = match ? Number(match[1]) * UNITS[match[2].toUpperCase()] : NaN;
   if (!(bytes >= PAGE && bytes <= 2 ** 32)) throw new UsageError(`run: --max-memory ${text}: from 64K to 4G is possible`);
   return Math.floor(bytes / PAGE);
+}
+
+function many(n: number, what: string): string {
+  return `${n} ${what}${n === 1 ? '' : 's'}`;
 }

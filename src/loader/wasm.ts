@@ -40,6 +40,7 @@ export function readModule(path: string): Uint8Array {
     throw new UsageError(`"${path}" is WebAssembly text (wat2wasm makes a module of it)`);
   }
   if (bytes.length === 0) throw new UsageError(`"${path}" is empty`);
+  if (kind === 'other') throw new UsageError(`"${path}" is not a WebAssembly module: it starts with ${Buffer.from(bytes.subarray(0, 4)).toString('hex')}, not 0061736d`);
   return bytes;
 }
 

@@ -77,7 +77,7 @@ suite('wasm-bpf', (test) => {
     { args: ['run', '/no/such.wasm'], says: 'cannot read "/no/such.wasm": there is no such file' },
     { args: ['run', '/tmp'], says: 'cannot read "/tmp": it is a folder' },
     { args: ['run', fixture('execsnoop.bpf.o')], says: `"${fixture('execsnoop.bpf.o')}" is an ELF file, not a WebAssembly module (wasm-bpf inspect shows what a BPF object holds; only a module that embeds it can run)` },
-    { args: ['run', `${root}package.json`], says: 'malformed module at 0x0: magic header not detected', status: 1 },
+    { args: ['run', `${root}package.json`], says: `"${root}package.json" is not a WebAssembly module: it starts with 7b0a2020, not 0061736d` },
     { args: ['inspect'], says: 'inspect: one file is wanted, 0 given (wasm-bpf inspect FILE)' },
     { args: ['inspect', `${root}package.json`], says: `"${root}package.json" is neither a WebAssembly module nor an ELF file: it starts with 7b0a2020` },
     { args: ['demo', 'x'], says: 'demo: it takes no arguments, "x" is one (wasm-bpf demo)' },
