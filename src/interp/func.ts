@@ -4,7 +4,7 @@
  */
 import type { Func, HostFunc } from './engine.js';
 import type { WasmInstance } from './instance.js';
-import type { FuncType, ValType } from './types.js';
+import type { FuncType } from './types.js';
 
 export class WasmFunc implements Func {
   readonly kind = 'func';
@@ -41,8 +41,4 @@ export function hostFunc(host: HostFunc): WasmFunc {
   let func = wrapped.get(host);
   if (!func) wrapped.set(host, func = new WasmFunc(host.type, undefined, -1, host));
   return func;
-}
-
-export function isReference(type: ValType): boolean {
-  return type < 0x7b;
 }

@@ -3,8 +3,7 @@
  * where the interpreter reads them without coming by here; references live in the object.
  */
 import type { Global, Value } from './engine.js';
-import { isReference } from './func.js';
-import { F32, F64, I32, I64, type GlobalType } from './types.js';
+import { F32, F64, I32, I64, isRef, type GlobalType } from './types.js';
 
 export class WasmGlobal implements Global {
   readonly kind = 'global';
@@ -21,7 +20,7 @@ export class WasmGlobal implements Global {
   constructor(readonly type: GlobalType, init?: Value, readonly words: Int32Array<ArrayBuffer> = new Int32Array(2), readonly at = 0) {
     this.#view = new DataView(words.buffer, words.byteOffset + 4 * at, 8);
     this.isWide = type.type === I64 || type.type === F64;
-    this.isReference = isReference(type.type);
+    this.isReference = isRef(type.type);
     if (init !== undefined) this.value = init;
   }
 

@@ -3,22 +3,27 @@ import { UnsupportedError } from '../errors.js';
 import type { Engine } from './engine.js';
 import { missingFeatures } from './features.js';
 import { WasmInstance } from './instance.js';
-import { FEATURES_2_0 } from './opcodes.js';
+import { FEATURES_2_0, type Feature } from './opcodes.js';
 import { runner } from './run.js';
 import { train } from './train.js';
 import { decodeAndValidate } from './validate.js';
 
 runner.trainer = train;
 
+/** What of WebAssembly this engine runs; a module that needs more is refused. */
+export const INTERPRETER_FEATURES: ReadonlySet<Feature> = new Set<Feature>([
+  ...FEATURES_2_0,
+]);
+
 export const interpreter: Engine = {
   name: 'interpreter',
   compile(bytes) {
     try {
-      return decodeAndValidate(bytes, FEATURES_2_0);
+      return decodeAndValidate(bytes, INTERPRETER_FEATURES);
     } catch (error) {
-      const missing = missingFeatures(bytes, FEATURES_2_0);
+      const missing = missingFeatures(bytes, INTERPRETER_FEATURES);
       if (missing.length === 0) throw error;
-      throw new UnsupportedError(`the WebAssembly feature ${missing.join(', ')}`, '', 'this engine runs WebAssembly 2.0 without vectors; build the guest without it');
+      throw new UnsupportedError(`the WebAssembly feature ${missing.join(', ')}`, '', 'build the guest without it');
     }
   },
   instantiate(module, imports, options) {

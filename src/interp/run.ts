@@ -4,50 +4,19 @@
  * does not grow with it, except where a host function calls `callSync` itself. What one instruction does is in core.ts and cold.ts.
  */
 import { ExhaustedError, Interrupted, Trap, UsageError, type WasmFrame } from '../errors.js';
+import type { Boundary, Fiber, Host, Saved } from './boundary.js';
 import { RETURN_BASE, RETURN_CROSS, RETURN_HOST } from './code.js';
 import { makeCold } from './cold.js';
 import { makeCore } from './core.js';
 import type { GuestCall, HostFunc, HostResult, RunOptions, Value } from './engine.js';
-import { DONE, FILES, FUEL, MAX_DEPTH, Machine, SLOTS, WAIT } from './files.js';
-import { isReference, type WasmFunc } from './func.js';
+import { DONE, FILES, FUEL, MAX_DEPTH, SLOTS, WAIT } from './files.js';
+import type { WasmFunc } from './func.js';
 import type { WasmInstance } from './instance.js';
 import { HEADER } from './lower.js';
-import { F32, F64, I32, I64, type FuncType, type ValType } from './types.js';
+import { ValueMachine, checkArgs, toRaw } from './machine-values.js';
+import type { FuncType } from './types.js';
+import { ABORTED, FIRST_SLICE, MAX_SLICE, SLICE_MS, adapt, giveWay, interrupted, isGenerator, isLater, isPromise, now, settle, type Settled } from './wait.js';
 
-/** What stands between the frames of one instance and what called them. */
-type Boundary =
-  | { readonly kind: 'base'; readonly sp: number; readonly at: number; readonly type: FuncType; readonly raw: boolean }
-  | { readonly kind: 'cross'; readonly sp: number; readonly inst: WasmInstance; readonly pc: number; readonly fp: number }
-  | Host;
-/** A host function that is not done: a generator, or one that waits for its promise. */
-interface Host {
-  readonly kind: 'host';
-  readonly sp: number;
-  readonly host: HostFunc;
-  readonly type: FuncType;
-  /** undefined where a plain promise is awaited */
-  readonly generator: Generator<GuestCall | Promise<unknown>, unknown, unknown> | undefined;
-  /** the guest function that called, and where it goes on; undefined where the boundary below takes the results */
-  readonly guest: { readonly inst: WasmInstance; readonly pc: number; readonly fp: number } | undefined;
-  /** results go here where a guest called, and frames above begin here or later */
-  readonly base: number;
-  readonly top: number;
-  /** types of the results that the guest function called by the generator brings */
-  callee: FuncType | undefined;
-}
-
-/** One call from outside, with what it has on the machine while another one uses it. */
-interface Fiber { saved: Saved | undefined }
-interface Saved {
-  readonly low: Int32Array; readonly wide: Int32Array; readonly refs: readonly Value[]; readonly stack: Int32Array; readonly boundaries: readonly Boundary[];
-  readonly pc: number; readonly fp: number; readonly sp: number; readonly spLimit: number; readonly exit: number; readonly inst: WasmInstance | undefined; readonly wait: Promise<unknown> | undefined;
-}
-
-/** Calls and back-edges before the clock is first looked at. */
-const FIRST_SLICE = 5_000;
-const MAX_SLICE = 20_000_000;
-/** ms that the guest runs between two looks at the event loop */
-const SLICE_MS = 10;
 /** what a call of a host function costs of a slice: it takes as long as about so many back-edges */
 const HOST_CALL = 500;
 /** `callSync` within a host function within `callSync` …: each level takes room on the V8 stack */
@@ -55,9 +24,9 @@ const MAX_NESTED = 100;
 /** of a stack trace, each end; the middle of a deep recursion is left out */
 const TRACE_FRAMES = 100;
 
-const { I32: R32, F32: RF32, L32, I64: R64, F64: RF64, CS } = FILES;
+const { I32: R32, L32, I64: R64, CS } = FILES;
 
-export class Runner extends Machine {
+export class Runner extends ValueMachine {
   readonly #boundaries: Boundary[] = [];
   /** the call whose frames are on the machine while nothing runs */
   #fiber: Fiber | undefined;
@@ -165,11 +134,11 @@ export class Runner extends Machine {
       return;
     }
     const args = new Array<Value>(type.params.length);
-    for (let i = 0; i < args.length; i++) args[i] = this.#read(type.params[i], top + i, false);
+    for (let i = 0; i < args.length; i++) args[i] = this.read(type.params[i], top + i, false);
     const above = top + Math.max(type.params.length, type.results.length);
     const result = this.#enterHost(host, inst, args, above);
     if (!isLater(result)) {
-      this.#write(type, top, result as Value | void | readonly Value[], host);
+      this.write(type, top, result as Value | void | readonly Value[], host);
       this.pc = pc + words;
       this.enter(inst);
       return;
@@ -182,7 +151,7 @@ export class Runner extends Machine {
     const boundaries = this.#boundaries;
     const boundary = boundaries[boundaries.length - 1];
     if (boundary.kind === 'base') {
-      this.#result = this.#readAll(boundary.type.results, boundary.at, boundary.raw);
+      this.#result = this.readAll(boundary.type.results, boundary.at, boundary.raw);
       boundaries.pop();
       this.exit = DONE;
     } else if (boundary.kind === 'cross') {
@@ -194,7 +163,7 @@ export class Runner extends Machine {
       const { callee } = boundary;
       if (!callee) throw new Error(`bug: ${kind} return without a callee`);
       boundary.callee = undefined;
-      this.#advance(boundary, 'next', this.#readAll(callee.results, boundary.top, false));
+      this.#advance(boundary, 'next', this.readAll(callee.results, boundary.top, false));
     }
   }
 
@@ -222,7 +191,7 @@ export class Runner extends Machine {
     const entry = inst.code.entry(func.index);
     const { words } = inst.code;
     if (top + words[entry] > SLOTS || this.sp >= this.spLimit) throw this.exhausted(this.sp, top);
-    if (args) func.type.params.forEach((type, i) => this.#store(type, top + i, args[i], raw));
+    if (args) func.type.params.forEach((type, i) => this.store(type, top + i, args[i], raw));
     const end = top + words[entry + 2];
     R32.fill(0, top + words[entry + 1], end);
     R64.fill(0n, top + words[entry + 1], end);
@@ -283,7 +252,7 @@ export class Runner extends Machine {
   #callHost(host: HostFunc, type: FuncType, args: readonly Value[], caller: WasmInstance, top: number): void {
     const result = this.#enterHost(host, caller, args, top);
     if (isLater(result)) this.#later(result, { kind: 'host', sp: this.sp, host, type, guest: undefined, base: top, top });
-    else this.#deliver(this.#values(type, result as Value | void | readonly Value[], host));
+    else this.#deliver(this.values(type, result as Value | void | readonly Value[], host));
   }
 
   #later(result: Promise<unknown> | Generator<GuestCall | Promise<unknown>, unknown, unknown>, host: Omit<Host, 'generator' | 'callee'>): void {
@@ -334,10 +303,10 @@ export class Runner extends Machine {
         const result = step.value as Value | void | readonly Value[];
         if (boundary.guest) {
           this.pc = boundary.guest.pc;
-          this.#write(boundary.type, boundary.base, result, boundary.host);
+          this.write(boundary.type, boundary.base, result, boundary.host);
           return;
         }
-        const values = this.#values(boundary.type, result, boundary.host);
+        const values = this.values(boundary.type, result, boundary.host);
         const below = this.#boundaries[this.#boundaries.length - 1];
         if (below.kind !== 'host') {
           this.#deliver(values);
@@ -371,7 +340,7 @@ export class Runner extends Machine {
       const { host, type } = func;
       const result = this.#enterHost(host, this.inst, wanted.args, boundary.top);
       if (!isLater(result)) {
-        value = this.#values(type, result as Value | void | readonly Value[], host);
+        value = this.values(type, result as Value | void | readonly Value[], host);
         continue;
       }
       const nested: Host = { kind: 'host', sp: this.sp, host, type, guest: undefined, base: boundary.top, top: boundary.top, generator: isGenerator(result) ? result : undefined, callee: undefined };
@@ -404,10 +373,10 @@ export class Runner extends Machine {
       if (boundary.guest) {
         this.fp = boundary.guest.fp;
         this.pc = boundary.guest.pc;
-        this.#write(boundary.type, boundary.base, value as Value, boundary.host);
+        this.write(boundary.type, boundary.base, value as Value, boundary.host);
         this.enter(boundary.guest.inst);
       } else {
-        this.#deliver(this.#values(boundary.type, value as Value, boundary.host));
+        this.#deliver(this.values(boundary.type, value as Value, boundary.host));
       }
     });
   }
@@ -541,53 +510,6 @@ export class Runner extends Machine {
     this.#inHost = false;
     this.#wait = undefined;
   }
-
-  // ---- values
-
-  #read(type: ValType, at: number, raw: boolean): Value {
-    switch (type) {
-      case I32: return R32[at];
-      case I64: return R64[at];
-      case F32: return raw ? R32[at] : RF32[at];
-      case F64: return raw ? R64[at] : RF64[at];
-      default: return this.getRef(at);
-    }
-  }
-
-  #readAll(types: readonly ValType[], at: number, raw: boolean): Value[] {
-    const values = new Array<Value>(types.length);
-    for (let i = 0; i < values.length; i++) values[i] = this.#read(types[i], at + i, raw);
-    return values;
-  }
-
-  #store(type: ValType, at: number, value: Value, raw: boolean): void {
-    switch (type) {
-      case I32: R32[at] = value as number; break;
-      case I64: R64[at] = value as bigint; break;
-      case F32: if (raw) R32[at] = value as number; else RF32[at] = value as number; break;
-      case F64: if (raw) R64[at] = value as bigint; else RF64[at] = value as number; break;
-      default: this.setRef(at, value);
-    }
-  }
-
-  /** Writes a host function's results into the caller's frame. */
-  #write(type: FuncType, at: number, result: Value | void | readonly Value[], host: HostFunc): void {
-    const { results } = type;
-    if (results.length === 1 && !Array.isArray(result)) {
-      const value = result as Value;
-      checkValue(results[0], value, host);
-      this.#store(results[0], at, value, false);
-    } else if (results.length > 0 || Array.isArray(result)) {
-      this.#values(type, result, host).forEach((value, i) => this.#store(results[i], at + i, value, false));
-    }
-  }
-
-  #values(type: FuncType, result: Value | void | readonly Value[], host: HostFunc): Value[] {
-    const values = Array.isArray(result) ? [...result as readonly Value[]] : type.results.length === 0 ? [] : [result as Value];
-    if (values.length !== type.results.length) throw new UsageError(`host function "${host.name}" gives ${values.length} results, its type says ${type.results.length}`);
-    type.results.forEach((t, i) => checkValue(t, values[i], host));
-    return values;
-  }
 }
 
 function describe(inst: WasmInstance, pc: number): WasmFrame {
@@ -597,96 +519,11 @@ function describe(inst: WasmInstance, pc: number): WasmFrame {
 }
 
 /** V8's own complaints, in the terms of WebAssembly. */
-function translate(error: unknown, machine: Machine): unknown {
+function translate(error: unknown, machine: ValueMachine): unknown {
   if (!(error instanceof RangeError)) return error;
   if (error.message.startsWith('Offset is outside')) return new Trap('out of bounds memory access', `the memory has ${machine.view.byteLength} bytes`);
   if (error.message.startsWith('Maximum call stack')) return new ExhaustedError('call stack exhausted', 'the stack of JavaScript');
   return error;
-}
-
-function checkArgs(func: WasmFunc, args: readonly Value[], raw: boolean): void {
-  const { params } = func.type;
-  if (args.length !== params.length) throw new UsageError(`function "${func.name ?? func.index}" takes ${params.length} arguments, ${args.length} given`);
-  for (let i = 0; i < params.length; i++) {
-    if (raw ? !isReference(params[i]) && typeof args[i] !== (params[i] === I64 || params[i] === F64 ? 'bigint' : 'number') : !fits(params[i], args[i])) {
-      throw new UsageError(`argument ${i} of function "${func.name ?? func.index}": ${typeof args[i]} given, ${TYPE_NAMES.get(params[i])} wanted`);
-    }
-  }
-}
-
-function checkValue(type: ValType, value: Value | void, host: HostFunc): void {
-  if (!fits(type, value)) throw new UsageError(`host function "${host.name}" gives ${value === null ? 'null' : typeof value}, its type says ${TYPE_NAMES.get(type)}`);
-}
-
-function fits(type: ValType, value: Value | void): boolean {
-  return type === I64 ? typeof value === 'bigint' : isReference(type) ? value !== undefined : typeof value === 'number';
-}
-
-const TYPE_NAMES = new Map<ValType, string>([[I32, 'number (i32)'], [I64, 'bigint (i64)'], [F32, 'number (f32)'], [F64, 'number (f64)'], [0x70, 'funcref'], [0x6f, 'externref']]);
-
-const bits = new DataView(new ArrayBuffer(8));
-function toRaw(type: ValType, value: Value): Value {
-  if (type === F32) {
-    bits.setFloat32(0, value as number);
-    return bits.getInt32(0);
-  }
-  if (type === F64) {
-    bits.setFloat64(0, value as number);
-    return bits.getBigInt64(0);
-  }
-  return value;
-}
-
-// ---- waiting
-
-const ABORTED = Symbol('aborted');
-interface Settled { readonly ok: boolean; readonly value: unknown }
-
-async function settle(promise: Promise<unknown>, signal: AbortSignal | undefined): Promise<Settled | typeof ABORTED> {
-  const settled = promise.then((value): Settled => ({ ok: true, value }), (value: unknown): Settled => ({ ok: false, value }));
-  if (!signal) return settled;
-  if (signal.aborted) return ABORTED;
-  let stop!: () => void;
-  const aborted = new Promise<typeof ABORTED>((resolve) => signal.addEventListener('abort', stop = () => resolve(ABORTED), { once: true }));
-  try {
-    return await Promise.race([settled, aborted]);
-  } finally {
-    signal.removeEventListener('abort', stop);
-  }
-}
-
-function interrupted(signal: AbortSignal): Interrupted {
-  const { reason } = signal as { readonly reason: unknown };
-  return new Interrupted(reason instanceof Error ? reason.message : String(reason));
-}
-
-function isPromise(value: unknown): value is Promise<unknown> {
-  return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function';
-}
-
-function isGenerator(value: unknown): value is Generator<GuestCall | Promise<unknown>, unknown, unknown> {
-  return typeof value === 'object' && value !== null && Object.prototype.toString.call(value) === '[object Generator]';
-}
-
-function isLater(value: unknown): value is Promise<unknown> | Generator<GuestCall | Promise<unknown>, unknown, unknown> {
-  return typeof value === 'object' && value !== null && (isPromise(value) || isGenerator(value));
-}
-
-/** Milliseconds; only differences count. */
-function now(): number {
-  return globalThis.performance.now();
-}
-
-function adapt(slice: number, took: number): number {
-  return Math.max(FIRST_SLICE, Math.min(MAX_SLICE, took < SLICE_MS / 20 ? 2 * slice : Math.round(slice * Math.min(2, Math.max(0.25, SLICE_MS / 2 / took)))));
-}
-
-/** One turn of the event loop. Where there is no setImmediate (browsers), a timer is the next best. */
-function giveWay(): Promise<void> {
-  return new Promise((resolve) => {
-    if (typeof globalThis.setImmediate === 'function') globalThis.setImmediate(resolve);
-    else setTimeout(resolve, 0);
-  });
 }
 
 /** The thread's machine: one, because its arrays are constants of the compiled loop (files.ts). */

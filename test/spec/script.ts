@@ -8,10 +8,10 @@ import type { Extern, Func, Global, HostFunc, Imports, Value } from '#src/interp
 import { WasmGlobal } from '#src/interp/global.js';
 import { WasmInstance } from '#src/interp/instance.js';
 import { InstrReader } from '#src/interp/instr.js';
-import { interpreter } from '#src/interp/interpreter.js';
+import { INTERPRETER_FEATURES, interpreter } from '#src/interp/interpreter.js';
 import { WasmMemory } from '#src/interp/memory.js';
 import type { Module } from '#src/interp/module.js';
-import { FEATURES_2_0, FEATURES_3_0, type Feature } from '#src/interp/opcodes.js';
+import { FEATURES_3_0, type Feature } from '#src/interp/opcodes.js';
 import { WasmTable } from '#src/interp/table.js';
 import { F32, F64, FUNCREF, I32, I64, type ValType } from '#src/interp/types.js';
 import { validate } from '#src/interp/validate.js';
@@ -204,29 +204,29 @@ function known(made: Module | WasmInstance | Missing): void {
 
 /** The features beyond 2.0 without which a module is not even well-formed, or not valid; undefined where that is not the trouble. */
 function neededFeatures(bytes: Uint8Array): string | undefined {
-  if (!wellFormed(bytes, FEATURES_2_0)) return neededFor((features) => wellFormed(bytes, features));
-  if (valid(bytes, FEATURES_2_0)) return undefined;
+  if (!wellFormed(bytes, INTERPRETER_FEATURES)) return neededFor((features) => wellFormed(bytes, features));
+  if (valid(bytes, INTERPRETER_FEATURES)) return undefined;
   return neededFor((features) => valid(bytes, features)) ?? constantFeatures(bytes) ?? beyond(bytes);
 }
 
 /** Which features make `judge` content, where all of 3.0 do and those of 2.0 do not. */
 function neededFor(judge: (features: ReadonlySet<Feature>) => boolean): string | undefined {
-  if (judge(FEATURES_2_0) || !judge(FEATURES_3_0)) return undefined;
-  const later = [...FEATURES_3_0].filter((feature) => !FEATURES_2_0.has(feature));
+  if (judge(INTERPRETER_FEATURES) || !judge(FEATURES_3_0)) return undefined;
+  const later = [...FEATURES_3_0].filter((feature) => !INTERPRETER_FEATURES.has(feature));
   const needed = later.filter((feature) => !judge(new Set([...FEATURES_3_0].filter((one) => one !== feature))));
   // where one of several features is enough, the first of them
-  return needed.join(' ') || later.find((feature) => judge(new Set<Feature>([...FEATURES_2_0, feature])));
+  return needed.join(' ') || later.find((feature) => judge(new Set<Feature>([...INTERPRETER_FEATURES, feature])));
 }
 
 /** Constant expressions of 3.0 compute, and read globals that the module defines itself. */
 function constantFeatures(bytes: Uint8Array): string | undefined {
-  const module = decode(bytes);
+  const module = decode(bytes, INTERPRETER_FEATURES);
   const { globals, tables, elems, datas, imported } = module;
   const exprs = [...globals, ...tables].flatMap(({ init }) => init ? [init] : []);
   for (const { mode, init } of elems) exprs.push(...mode.kind === 'active' ? [mode.offset] : [], ...init.filter((item) => typeof item !== 'number'));
   for (const { mode } of datas) if (mode.kind === 'active') exprs.push(mode.offset);
   for (const { start, end } of exprs) {
-    const instr = new InstrReader(bytes, start, end);
+    const instr = new InstrReader(bytes, start, end, INTERPRETER_FEATURES);
     while (instr.pos < end) {
       instr.next();
       if (instr.op >= 0x6a && instr.op <= 0x7e) return 'extended-const';

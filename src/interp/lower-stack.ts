@@ -1,0 +1,140 @@
+/**
+ * The operand stack of lowering, and the words it has put out so far. An operand is a slot of its own, or still the local or
+ * the constant that it came from. Knows no instruction of WebAssembly: lower-control.ts and lower.ts do.
+ */
+import { ExhaustedError } from '../errors.js';
+import type { ModuleCode } from './code.js';
+import { C } from './lower-table.js';
+import { F64, I64, isRef, type FuncType, type ValType } from './types.js';
+
+/** Operands are slots of 16 bits. */
+export const MAX_FRAME = 0xffff;
+
+/** Where an operand is. */
+export const OWN = 0, LOCAL = 1, CONST = 2;
+
+export class OperandStack {
+  out = new Int32Array(256);
+  n = 0;
+  readonly type: FuncType;
+  readonly locals: ValType[];
+  // the operand stack: type, where, and local index or constant bits
+  readonly types: ValType[] = [];
+  readonly where: number[] = [];
+  readonly lo: number[] = [];
+  readonly hi: number[] = [];
+  height = 0;
+  highest = 0;
+  /** the last instruction, where it did nothing but write the topmost operand's own slot; else -1 */
+  last = -1;
+  offset = 0;
+
+  constructor(readonly code: ModuleCode, readonly index: number, readonly pairs: number[] | undefined) {
+    const { module } = code;
+    this.type = module.types[module.funcs[index]];
+    this.locals = [...this.type.params];
+    for (const { count, type } of module.codes[index - module.imported.func].locals) {
+      if (this.locals.length + count > MAX_FRAME) this.tooBig(this.locals.length + count);
+      for (let i = 0; i < count; i++) this.locals.push(type);
+    }
+  }
+
+  tooBig(slots: number): never {
+    throw new ExhaustedError('call stack exhausted', `function ${this.index} needs ${slots} slots, a frame has ${MAX_FRAME} at most`);
+  }
+
+  // ---- output
+
+  emit(w0: number, w1?: number, w2?: number, w3?: number): number {
+    const at = this.n;
+    if (at + 4 > this.out.length) this.grow();
+    this.pairs?.push(at, this.offset);
+    this.out[at] = w0;
+    this.n = at + 1;
+    if (w1 !== undefined) this.out[this.n++] = w1;
+    if (w2 !== undefined) this.out[this.n++] = w2;
+    if (w3 !== undefined) this.out[this.n++] = w3;
+    this.last = -1;
+    return at;
+  }
+
+  word(word: number): void {
+    if (this.n === this.out.length) this.grow();
+    this.out[this.n++] = word;
+  }
+
+  grow(): void {
+    const grown = new Int32Array(2 * this.out.length);
+    grown.set(this.out);
+    this.out = grown;
+  }
+
+  /** Emits an instruction whose result is a new operand in its own slot. */
+  produce(op: number, type: ValType, w1?: number, w2?: number): void {
+    const at = this.emit(op | this.slot(this.height) << 12, w1, w2);
+    this.push(type, OWN, 0, 0);
+    this.last = at;
+  }
+
+  // ---- operands
+
+  slot(height: number): number {
+    return this.locals.length + height;
+  }
+
+  push(type: ValType, where: number, lo: number, hi: number): void {
+    const h = this.height++;
+    this.types[h] = type;
+    this.where[h] = where;
+    this.lo[h] = lo;
+    this.hi[h] = hi;
+    if (h >= this.highest) this.highest = h + 1;
+    this.last = -1;
+  }
+
+  pop(): number {
+    return --this.height;
+  }
+
+  /** The slot in which operand `h` is; a constant is written to its own first. */
+  slotOf(h: number): number {
+    if (this.where[h] === LOCAL) return this.lo[h];
+    if (this.where[h] === CONST) this.settle(h);
+    return this.slot(h);
+  }
+
+  popSlot(): number {
+    return this.slotOf(this.pop());
+  }
+
+  /** Writes operand `h` to `slot`, without changing where it is taken to be. */
+  copy(h: number, slot: number): void {
+    const type = this.types[h];
+    const wide = type === I64 || type === F64;
+    if (this.where[h] === CONST) {
+      if (wide) this.emit(C.const64 | slot << 12, this.lo[h], this.hi[h]);
+      else this.emit(C.const32 | slot << 12, this.lo[h]);
+      return;
+    }
+    const from = this.where[h] === LOCAL ? this.lo[h] : this.slot(h);
+    if (from !== slot) this.emit((isRef(type) ? C.moveRef : wide ? C.move64 : C.move32) | slot << 12, from);
+  }
+
+  /** Makes operand `h` be in its own slot. */
+  settle(h: number): void {
+    if (this.where[h] === OWN) return;
+    this.copy(h, this.slot(h));
+    this.where[h] = OWN;
+  }
+
+  settleFrom(height: number): void {
+    for (let h = height; h < this.height; h++) this.settle(h);
+  }
+
+  /** `n` operands in consecutive slots, for an instruction without result. */
+  operands(n: number, op: number, w1?: number, w2?: number): void {
+    this.settleFrom(this.height - n);
+    this.height -= n;
+    this.emit(op | this.slot(this.height) << 12, w1, w2);
+  }
+}

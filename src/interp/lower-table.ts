@@ -1,0 +1,74 @@
+/**
+ * What lowering looks up for each instruction: register instructions by opcode, what folds into what, comparisons and the
+ * branches that carry them out. Made once, from core-table.ts and opcodes.ts.
+ */
+import { coreOp, coreOpOrZero } from './core-table.js';
+import { ROWS } from './opcodes.js';
+import { F32, F64, I32, I64, type ValType } from './types.js';
+
+export interface SimpleRow {
+  readonly op: number;
+  /** with a constant as second operand, or 0 */
+  readonly withConstant: number;
+  /** that gives the same with its operands exchanged, or 0 */
+  readonly swapped: number;
+  readonly swappedConstant: number;
+  readonly operands: number;
+  readonly result: ValType;
+  readonly type: ValType;
+}
+
+const TYPE: { readonly [letter: string]: ValType } = { i: I32, l: I64, f: F32, d: F64 };
+const SWAP: { readonly [op: string]: string } = {
+  add: 'add', mul: 'mul', and: 'and', or: 'or', xor: 'xor', eq: 'eq', ne: 'ne',
+  lt_s: 'gt_s', gt_s: 'lt_s', le_s: 'ge_s', ge_s: 'le_s', lt_u: 'gt_u', gt_u: 'lt_u', le_u: 'ge_u', ge_u: 'le_u',
+};
+const NEGATE: { readonly [op: string]: string } = {
+  eq: 'ne', ne: 'eq', lt_s: 'ge_s', ge_s: 'lt_s', gt_s: 'le_s', le_s: 'gt_s', lt_u: 'ge_u', ge_u: 'lt_u', gt_u: 'le_u', le_u: 'gt_u',
+};
+
+/** index in ROWS -> how a simple instruction is lowered */
+export const SIMPLE: readonly (SimpleRow | undefined)[] = ROWS.map(([, name, immediates, signature]) => {
+  const op = coreOpOrZero(name);
+  if (op === 0 || immediates !== '' || signature === '') return undefined;
+  const [params, results] = signature.split(':');
+  if (params.length === 0) return undefined;
+  const [type, short] = name.split('.');
+  const swapped = SWAP[short] && type.startsWith('i') ? `${type}.${SWAP[short]}` : '';
+  return {
+    op, withConstant: coreOpOrZero(`${name}.k`), swapped: coreOpOrZero(swapped), swappedConstant: coreOpOrZero(`${swapped}.k`),
+    operands: params.length, result: TYPE[results], type: TYPE[params[0]],
+  };
+});
+
+/** index in ROWS -> the load or store that moves the same bits, or 0 */
+export const ACCESS = Int32Array.from(ROWS, ([, name, immediates]) =>
+  immediates.startsWith('memarg') ? coreOpOrZero(name.replace(/^f32\.(load|store)$/, 'i32.$1').replace(/^f64\.(load|store)$/, 'i64.$1')) : 0);
+
+export interface Fused { readonly when: number; readonly unless: number; readonly constant: boolean }
+/** register comparison -> the branches that carry it out themselves */
+export const FUSED = new Map<number, Fused>();
+for (const [, name] of ROWS) {
+  const [type, short] = name.split('.');
+  if (!coreOpOrZero(`br_if.${name}`)) continue;
+  const not = NEGATE[short] && type.startsWith('i') ? `br_if.${type}.${NEGATE[short]}` : `br_unless.${name}`;
+  FUSED.set(coreOp(name), { when: coreOp(`br_if.${name}`), unless: coreOp(not), constant: false });
+  if (coreOpOrZero(`${name}.k`)) FUSED.set(coreOp(`${name}.k`), { when: coreOp(`br_if.${name}.k`), unless: coreOp(`${not}.k`), constant: true });
+}
+
+export const C = {
+  br: coreOp('br'), brIf: coreOp('br_if'), brUnless: coreOp('br_unless'), brTable: coreOp('br_table'),
+  eqz32: coreOp('i32.eqz'), eqz64: coreOp('i64.eqz'), eq64: coreOp('br_if.i64.eq.k'), ne64: coreOp('br_if.i64.ne.k'),
+  move32: coreOp('move32'), move64: coreOp('move64'), moveRef: coreOp('move.ref'), const32: coreOp('const32'), const64: coreOp('const64'),
+  select32: coreOp('select32'), select64: coreOp('select64'), selectRef: coreOp('select.ref'),
+  return0: coreOp('return0'), return32: coreOp('return32'), return64: coreOp('return64'),
+  callLazy: coreOp('call.lazy'), callImport: coreOp('call.import'), callIndirect: coreOp('call_indirect'), unreachable: coreOp('unreachable'),
+  get32: coreOp('global.get32'), get64: coreOp('global.get64'), set32: coreOp('global.set32'), set64: coreOp('global.set64'),
+  getCell: coreOp('global.get.cell'), setCell: coreOp('global.set.cell'),
+  refNull: coreOp('ref.null'), refIsNull: coreOp('ref.is_null'), refFunc: coreOp('ref.func'),
+  tableGet: coreOp('table.get'), tableSet: coreOp('table.set'), tableSize: coreOp('table.size'), tableGrow: coreOp('table.grow'),
+  tableFill: coreOp('table.fill'), tableCopy: coreOp('table.copy'), tableInit: coreOp('table.init'), elemDrop: coreOp('elem.drop'),
+  memorySize: coreOp('memory.size'), memoryGrow: coreOp('memory.grow'), memoryInit: coreOp('memory.init'), memoryCopy: coreOp('memory.copy'),
+  memoryFill: coreOp('memory.fill'), dataDrop: coreOp('data.drop'),
+  store: { 0x36: coreOp('i32.store.k'), 0x3a: coreOp('i32.store8.k'), 0x3b: coreOp('i32.store16.k') } as { readonly [op: number]: number },
+} as const;

@@ -1,0 +1,92 @@
+/**
+ * Values on their way between the frames and JavaScript: read from slots, written to them, and checked where they come from
+ * the host.
+ */
+import { UsageError } from '../errors.js';
+import type { HostFunc, Value } from './engine.js';
+import { FILES, Machine } from './files.js';
+import type { WasmFunc } from './func.js';
+import { F32, F64, I32, I64, isRef, type FuncType, type ValType } from './types.js';
+
+const { I32: R32, F32: RF32, I64: R64, F64: RF64 } = FILES;
+
+/** `raw`: floats as their bits, i32 and i64 alike. */
+export class ValueMachine extends Machine {
+  read(type: ValType, at: number, raw: boolean): Value {
+    switch (type) {
+      case I32: return R32[at];
+      case I64: return R64[at];
+      case F32: return raw ? R32[at] : RF32[at];
+      case F64: return raw ? R64[at] : RF64[at];
+      default: return this.getRef(at);
+    }
+  }
+
+  readAll(types: readonly ValType[], at: number, raw: boolean): Value[] {
+    const values = new Array<Value>(types.length);
+    for (let i = 0; i < values.length; i++) values[i] = this.read(types[i], at + i, raw);
+    return values;
+  }
+
+  store(type: ValType, at: number, value: Value, raw: boolean): void {
+    switch (type) {
+      case I32: R32[at] = value as number; break;
+      case I64: R64[at] = value as bigint; break;
+      case F32: if (raw) R32[at] = value as number; else RF32[at] = value as number; break;
+      case F64: if (raw) R64[at] = value as bigint; else RF64[at] = value as number; break;
+      default: this.setRef(at, value);
+    }
+  }
+
+  /** Writes a host function's results into the caller's frame. */
+  write(type: FuncType, at: number, result: Value | void | readonly Value[], host: HostFunc): void {
+    const { results } = type;
+    if (results.length === 1 && !Array.isArray(result)) {
+      const value = result as Value;
+      checkValue(results[0], value, host);
+      this.store(results[0], at, value, false);
+    } else if (results.length > 0 || Array.isArray(result)) {
+      this.values(type, result, host).forEach((value, i) => this.store(results[i], at + i, value, false));
+    }
+  }
+
+  values(type: FuncType, result: Value | void | readonly Value[], host: HostFunc): Value[] {
+    const values = Array.isArray(result) ? [...result as readonly Value[]] : type.results.length === 0 ? [] : [result as Value];
+    if (values.length !== type.results.length) throw new UsageError(`host function "${host.name}" gives ${values.length} results, its type says ${type.results.length}`);
+    type.results.forEach((t, i) => checkValue(t, values[i], host));
+    return values;
+  }
+}
+
+export function checkArgs(func: WasmFunc, args: readonly Value[], raw: boolean): void {
+  const { params } = func.type;
+  if (args.length !== params.length) throw new UsageError(`function "${func.name ?? func.index}" takes ${params.length} arguments, ${args.length} given`);
+  for (let i = 0; i < params.length; i++) {
+    if (raw ? !isRef(params[i]) && typeof args[i] !== (params[i] === I64 || params[i] === F64 ? 'bigint' : 'number') : !fits(params[i], args[i])) {
+      throw new UsageError(`argument ${i} of function "${func.name ?? func.index}": ${typeof args[i]} given, ${TYPE_NAMES.get(params[i])} wanted`);
+    }
+  }
+}
+
+function checkValue(type: ValType, value: Value | void, host: HostFunc): void {
+  if (!fits(type, value)) throw new UsageError(`host function "${host.name}" gives ${value === null ? 'null' : typeof value}, its type says ${TYPE_NAMES.get(type)}`);
+}
+
+function fits(type: ValType, value: Value | void): boolean {
+  return type === I64 ? typeof value === 'bigint' : isRef(type) ? value !== undefined : typeof value === 'number';
+}
+
+const TYPE_NAMES = new Map<ValType, string>([[I32, 'number (i32)'], [I64, 'bigint (i64)'], [F32, 'number (f32)'], [F64, 'number (f64)'], [0x70, 'funcref'], [0x6f, 'externref']]);
+
+const bits = new DataView(new ArrayBuffer(8));
+export function toRaw(type: ValType, value: Value): Value {
+  if (type === F32) {
+    bits.setFloat32(0, value as number);
+    return bits.getInt32(0);
+  }
+  if (type === F64) {
+    bits.setFloat64(0, value as number);
+    return bits.getBigInt64(0);
+  }
+  return value;
+}
