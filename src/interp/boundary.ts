@@ -31,6 +31,6 @@ export interface Host {
 /** One call from outside, with what it has on the machine while another one uses it. */
 export interface Fiber { saved: Saved | undefined }
 export interface Saved {
-  readonly low: Int32Array; readonly wide: Int32Array; readonly refs: readonly Value[]; readonly stack: Int32Array; readonly boundaries: readonly Boundary[];
+  readonly low: Int32Array; readonly wide: Int32Array; readonly vectors: Int32Array; readonly refs: readonly Value[]; readonly stack: Int32Array; readonly boundaries: readonly Boundary[];
   readonly pc: number; readonly fp: number; readonly sp: number; readonly spLimit: number; readonly exit: number; readonly inst: WasmInstance | undefined; readonly wait: Promise<unknown> | undefined;
 }

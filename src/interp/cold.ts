@@ -9,6 +9,7 @@ import { FILES } from './files.js';
 import type { WasmFunc } from './func.js';
 import type { Runner } from './run.js';
 import { copyElements, initElements, initMemory } from './segments.js';
+import { V128 } from './types.js';
 
 const { I32 } = FILES;
 
@@ -56,6 +57,11 @@ export function makeCold(m: Runner): (w: number) => void {
     'global.get.cell'(w) {
       const global = m.inst.globals[m.code[m.pc + 1]];
       const slot = m.fp + (w >>> 12);
+      if (global.type.type === V128) {
+        FILES.S32.set(global.words, 4 * slot);
+        m.pc += 2;
+        return;
+      }
       // both ways, as only the module knows which one its type means
       I32[slot] = global.words[global.at];
       FILES.L32[2 * slot] = global.words[global.at];
@@ -68,6 +74,8 @@ export function makeCold(m: Runner): (w: number) => void {
       const slot = m.fp + (w >>> 12);
       if (global.isReference) {
         global.ref = m.getRef(slot);
+      } else if (global.type.type === V128) {
+        global.words.set(FILES.S32.subarray(4 * slot, 4 * slot + 4));
       } else if (global.isWide) {
         global.words[global.at] = FILES.L32[2 * slot];
         global.words[global.at + 1] = FILES.L32[2 * slot + 1];

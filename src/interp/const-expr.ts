@@ -5,6 +5,7 @@
 import type { Value } from './engine.js';
 import { InstrReader } from './instr.js';
 import type { Expr } from './module.js';
+import { FEATURES_3_0 } from './opcodes.js';
 import type { WasmFunc } from './func.js';
 import type { WasmGlobal } from './global.js';
 
@@ -14,7 +15,7 @@ const bits = new DataView(new ArrayBuffer(8));
 export interface Constant { readonly value: Value; readonly lo: number; readonly hi: number }
 
 export function evaluate(bytes: Uint8Array, expr: Expr, globals: readonly WasmGlobal[], funcs: readonly WasmFunc[]): Constant {
-  const instr = new InstrReader(bytes, expr.start, expr.end);
+  const instr = new InstrReader(bytes, expr.start, expr.end, FEATURES_3_0);
   let result: Constant = { value: null, lo: 0, hi: 0 };
   for (;;) {
     instr.next();
@@ -37,6 +38,12 @@ export function evaluate(bytes: Uint8Array, expr: Expr, globals: readonly WasmGl
         bits.setInt32(4, a);
         result = { value: bits.getFloat64(0), lo: a, hi: b };
         break;
+      case 0xfd0c: {
+        const vector = new Uint8Array(16);
+        [a, b, instr.c, instr.d].forEach((word, i) => new DataView(vector.buffer).setInt32(4 * i, word, true));
+        result = { value: vector, lo: a, hi: b };
+        break;
+      }
       case 0xd0: result = { value: null, lo: 0, hi: 0 }; break;
       case 0xd2: result = { value: funcs[a], lo: 0, hi: 0 }; break;
       default: throw new Error(`bug: opcode ${instr.op} in a constant expression`);

@@ -2,11 +2,11 @@
  * Prints core.ts, the interpreter's loop, from core-table.ts: one `switch` whose labels are literals, which V8 turns into one
  * jump table. `test/interp/core.test.ts` compares what is committed with what this prints.
  */
-import { CORE_OPS, FORMAT_WORDS, type CoreOp } from './core-table.js';
+import { CORE_OPS, FIRST_VECTOR, FORMAT_WORDS, type CoreOp } from './core-table.js';
 
 /** The text of src/interp/core.ts. */
 export function coreSource(): string {
-  return `${HEAD}${CORE_OPS.map((op, number) => op.format === 'cold' ? '' : caseOf(op, number)).join('')}${TAIL}`;
+  return `${HEAD}${CORE_OPS.map((op, number) => op.format === 'cold' || op.format === 'vector' ? '' : caseOf(op, number)).join('')}${TAIL}`;
 }
 
 function caseOf({ name, format, text }: CoreOp, number: number): string {
@@ -33,9 +33,13 @@ const HEAD = `/**
  */
 import { popcnt32, ctz32, divS32, divU32, remS32, remU32, divS64, divU64, remS64, remU64, nearest, truncS32, truncU32, truncS64, truncU64, satS32, satU32, satS64, satU64, i64ToF32 } from './meaning.js';
 import { type Machine, type Files, SLOTS } from './files.js';
+import type { Vector } from './vector-core.js';
 
-/** @param cold carries out one instruction that has no case here */
-export function makeCore(files: Files, m: Machine, cold: (w: number) => void): () => void {
+/**
+ * @param cold carries out one instruction that has no case here
+ * @param vectors the same of the vector instructions, by their numbers
+ */
+export function makeCore(files: Files, m: Machine, cold: (w: number) => void, vectors: readonly Vector[]): () => void {
   const { I32, F32, L32, I64, F64, CS } = files;
   return function execute(): void {
     let { pc, fp, sp, fuel, code, view, g32, k64, kf64, k32 } = m;
@@ -47,6 +51,11 @@ export function makeCore(files: Files, m: Machine, cold: (w: number) => void): (
 
 const TAIL = `        // falls through
         default:
+          if ((w & 0xfff) >= ${FIRST_VECTOR}) {
+            const vector = vectors[(w & 0xfff) - ${FIRST_VECTOR}];
+            pc = vector(w, pc, fp, code, view);
+            break;
+          }
           m.pc = pc; m.fp = fp; m.sp = sp; m.fuel = fuel;
           cold(w);
           ({ pc, fp, sp, fuel, code, view, g32, k64, kf64, k32 } = m);

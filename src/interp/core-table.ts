@@ -12,16 +12,17 @@
  * Text: `%d %a %b %c` are indices into the register files, `%k` the word with the constant, `lo(x) hi(x)` 32-bit halves.
  */
 import { MEANING, type Computed } from './meaning.js';
+import { VECTOR_ROWS } from './opcodes-vector.js';
 
 /**
  * Where the operands are. d: destination in w0. ab: slots in w1. k: constant in the word after. s: source in w0.
  * The last word of a branch is its distance, in words from the instruction's first.
  */
-export type Format = 'd' | 'da' | 'dab' | 'dak' | 'dk' | 'dkk' | 'dabc' | 's' | 'sak' | 'sk' | 'skk' | 'none' | 'own' | 'cold';
+export type Format = 'd' | 'da' | 'dab' | 'dak' | 'dk' | 'dkk' | 'dabc' | 's' | 'sak' | 'sk' | 'skk' | 'none' | 'own' | 'cold' | 'vector';
 export interface CoreOp { readonly name: string; readonly format: Format; readonly text: string }
 
 export const FORMAT_WORDS: { readonly [F in Format]: number } = {
-  d: 1, da: 2, dab: 2, dak: 3, dk: 2, dkk: 3, dabc: 3, s: 1, sak: 3, sk: 2, skk: 3, none: 1, own: 0, cold: 0,
+  d: 1, da: 2, dab: 2, dak: 3, dk: 2, dkk: 3, dabc: 3, s: 1, sak: 3, sk: 2, skk: 3, none: 1, own: 0, cold: 0, vector: 0,
 };
 
 const FILE = { i: 'I32', l: 'I64', f: 'F32', d: 'F64' } as const;
@@ -184,13 +185,20 @@ export const COLD = [
   'ref.null', 'ref.is_null', 'ref.func', 'move.ref', 'select.ref',
 ] as const;
 
-/** In the order of their numbers. call_indirect is the last hot one: it falls through to the cold ones. */
+/** Vector instructions; copying a v128, and choosing one of two by the third operand, have no opcode of their own. */
+export const VECTOR_NAMES: readonly string[] = ['v128.move', 'v128.select', ...VECTOR_ROWS.map(([, name]) => name)];
+
+/** In the order of their numbers. call_indirect is the last hot one: it falls through to the cold ones. Vector instructions are functions (vector-gen.ts). */
 export const CORE_OPS: readonly CoreOp[] = [
   ...COLD.map((name): CoreOp => ({ name, format: 'cold', text: '' })),
   ...simpleOps(), ...MEMORY, ...MEMORY_CONSTANT, ...branchOps(), ...OTHER,
+  ...VECTOR_NAMES.map((name): CoreOp => ({ name, format: 'vector', text: '' })),
 ];
 
 const NUMBERS = new Map(CORE_OPS.map(({ name }, number) => [name, number]));
+
+/** The number of the first vector instruction: all behind it are such. */
+export const FIRST_VECTOR = CORE_OPS.length - VECTOR_NAMES.length;
 
 /** The number of a register instruction. A name that is not in the table is a fault of ours. */
 export function coreOp(name: string): number {

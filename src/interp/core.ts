@@ -4,9 +4,13 @@
  */
 import { popcnt32, ctz32, divS32, divU32, remS32, remU32, divS64, divU64, remS64, remU64, nearest, truncS32, truncU32, truncS64, truncU64, satS32, satU32, satS64, satU64, i64ToF32 } from './meaning.js';
 import { type Machine, type Files, SLOTS } from './files.js';
+import type { Vector } from './vector-core.js';
 
-/** @param cold carries out one instruction that has no case here */
-export function makeCore(files: Files, m: Machine, cold: (w: number) => void): () => void {
+/**
+ * @param cold carries out one instruction that has no case here
+ * @param vectors the same of the vector instructions, by their numbers
+ */
+export function makeCore(files: Files, m: Machine, cold: (w: number) => void, vectors: readonly Vector[]): () => void {
   const { I32, F32, L32, I64, F64, CS } = files;
   return function execute(): void {
     let { pc, fp, sp, fuel, code, view, g32, k64, kf64, k32 } = m;
@@ -301,6 +305,11 @@ export function makeCore(files: Files, m: Machine, cold: (w: number) => void): (
         case 311: { /* call_indirect */ const f = m.inst.tables[code[pc + 3]].funcs[I32[fp + code[pc + 1]] >>> 0]; if (f && f.instance === m.inst && f.typeId === code[pc + 2] && m.inst.code.entries[f.index] !== 0) { const entry = m.inst.code.entries[f.index], top = fp + (w >>> 12); if (top + code[entry] > SLOTS || sp >= m.spLimit) throw m.exhausted(sp, top); if (--fuel < 0) break run; CS[sp] = pc + 4; CS[sp + 1] = fp; sp += 2; fp = top; for (let i = fp + code[entry + 1], end = fp + code[entry + 2]; i < end; i++) { I32[i] = 0; F64[i] = 0; } pc = entry + 3; continue run; } }
         // falls through
         default:
+          if ((w & 0xfff) >= 312) {
+            const vector = vectors[(w & 0xfff) - 312];
+            pc = vector(w, pc, fp, code, view);
+            break;
+          }
           m.pc = pc; m.fp = fp; m.sp = sp; m.fuel = fuel;
           cold(w);
           ({ pc, fp, sp, fuel, code, view, g32, k64, kf64, k32 } = m);

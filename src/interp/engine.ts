@@ -1,7 +1,8 @@
 /**
  * What every engine of this project looks like from outside: compile, instantiate, call, memories, tables, globals,
  * exports. Tests, benchmarks and host functions are written against this file only. JS API boundary values: i32 is a
- * signed number, i64 a signed bigint, f32 and f64 numbers, a reference null or an opaque object. Only types here.
+ * signed number, i64 a signed bigint, f32 and f64 numbers, a v128 a Uint8Array of 16 bytes with lane 0 first, which is copied
+ * on its way in and out, a reference null or an opaque object. Only types here.
  */
 import type { FuncType, GlobalType, MemoryType, Module, TableType } from './module.js';
 

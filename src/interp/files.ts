@@ -1,8 +1,8 @@
 /**
  * The machine's registers and stacks. One set for the thread, never replaced: V8 then compiles the arrays' addresses into the
  * interpreter's loop. They are reserved at their full size at once, which costs address space only, as the operating system
- * gives pages when they are touched. A frame is a window at `fp`: slot s is I32[fp + s] for i32 and f32 (bits), and 64 bits
- * at [fp + s] of the other buffer; references lie in `refs`, the same way. A call's window begins at its arguments in the
+ * gives pages when they are touched. A frame is a window at `fp`: slot s is I32[fp + s] for i32 and f32 (bits), 64 bits at
+ * [fp + s] of the second buffer, and 16 bytes at 16 * (fp + s) of the third; references lie in `refs`, the same way. A call's window begins at its arguments in the
  * caller's window, and its results end up there.
  */
 import { ExhaustedError } from '../errors.js';
@@ -16,6 +16,7 @@ export const MAX_DEPTH = 1 << 17;
 
 const low = new ArrayBuffer(4 * SLOTS);
 const wide = new ArrayBuffer(8 * SLOTS);
+const vectors = new ArrayBuffer(16 * SLOTS);
 
 export const FILES = {
   I32: new Int32Array(low),
@@ -24,6 +25,10 @@ export const FILES = {
   L32: new Int32Array(wide),
   I64: new BigInt64Array(wide),
   F64: new Float64Array(wide),
+  /** lanes of the v128 slots, lane 0 first: signed, unsigned, floats */
+  S8: new Int8Array(vectors), U8: new Uint8Array(vectors), S16: new Int16Array(vectors), U16: new Uint16Array(vectors),
+  S32: new Int32Array(vectors), U32: new Uint32Array(vectors), S64: new BigInt64Array(vectors), U64: new BigUint64Array(vectors),
+  VF32: new Float32Array(vectors), VF64: new Float64Array(vectors),
   /** call stack */
   CS: new Int32Array(2 * MAX_DEPTH + 2),
 } as const;

@@ -15,6 +15,7 @@ import type { Expr, Module } from './module.js';
 import { runner } from './run.js';
 import { type DataRange, initElements, initMemory } from './segments.js';
 import { MAX_TABLE, WasmTable } from './table.js';
+import { V128 } from './types.js';
 
 export const DEFAULT_LIMITS: Limits = { memoryPages: MAX_PAGES, tableElements: MAX_TABLE, callDepth: Math.min(100_000, MAX_DEPTH) };
 
@@ -49,8 +50,12 @@ export class WasmInstance implements Instance {
     this.globals = globals;
     const constant = (expr: Expr): Constant => evaluate(bytes, expr, globals, this.funcs);
     module.globals.slice(imported.global).forEach(({ type, init }, i) => {
-      const global = new WasmGlobal(type, undefined, this.globalWords, 2 * (imported.global + i));
       const { value, lo, hi } = constant(init!);
+      if (type.type === V128) {
+        globals.push(new WasmGlobal(type, value));
+        return;
+      }
+      const global = new WasmGlobal(type, undefined, this.globalWords, 2 * (imported.global + i));
       this.globalWords[global.at] = lo;
       this.globalWords[global.at + 1] = hi;
       if (global.isReference) global.ref = value;

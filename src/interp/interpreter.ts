@@ -12,7 +12,7 @@ runner.trainer = train;
 
 /** What of WebAssembly this engine runs; a module that needs more is refused. */
 export const INTERPRETER_FEATURES: ReadonlySet<Feature> = new Set<Feature>([
-  ...FEATURES_2_0,
+  ...FEATURES_2_0, 'simd', 'relaxed-simd',
 ]);
 
 export const interpreter: Engine = {

@@ -2,8 +2,8 @@
  * Lowering of structured control: labels, branches with what they carry, conditions that become part of a branch.
  */
 import { OperandStack, CONST, LOCAL, OWN } from './lower-stack.js';
-import { C, FUSED } from './lower-table.js';
-import { F64, I64, isRef, type ValType } from './types.js';
+import { C, FUSED, moveOf } from './lower-table.js';
+import { F64, I64, V128, isRef, type ValType } from './types.js';
 
 interface Label {
   readonly kind: 'func' | 'block' | 'loop' | 'if';
@@ -148,7 +148,7 @@ export class ControlStack extends OperandStack {
     const { results } = this.type;
     const n = results.length;
     const first = this.height - n;
-    if (n === 1 && !isRef(results[0])) {
+    if (n === 1 && !isRef(results[0]) && results[0] !== V128) {
       const slot = this.where[first] === LOCAL ? this.lo[first] : this.slot(first);
       if (this.where[first] === CONST) this.copy(first, slot);
       this.emit((results[0] === I64 || results[0] === F64 ? C.return64 : C.return32) | slot << 12);
@@ -158,7 +158,7 @@ export class ControlStack extends OperandStack {
     for (let i = 0; i < n; i++) this.copy(first + i, this.slot(first + i));
     for (let i = 0; i < n; i++) {
       const type = results[i], from = this.slot(first + i);
-      if (from !== i) this.emit((isRef(type) ? C.moveRef : type === I64 || type === F64 ? C.move64 : C.move32) | i << 12, from);
+      if (from !== i) this.emit(moveOf(type) | i << 12, from);
     }
     this.emit(C.return0);
   }

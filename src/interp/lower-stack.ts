@@ -4,8 +4,8 @@
  */
 import { ExhaustedError } from '../errors.js';
 import type { ModuleCode } from './code.js';
-import { C } from './lower-table.js';
-import { F64, I64, isRef, type FuncType, type ValType } from './types.js';
+import { C, moveOf } from './lower-table.js';
+import { F64, I64, type FuncType, type ValType } from './types.js';
 
 /** Operands are slots of 16 bits. */
 export const MAX_FRAME = 0xffff;
@@ -110,14 +110,13 @@ export class OperandStack {
   /** Writes operand `h` to `slot`, without changing where it is taken to be. */
   copy(h: number, slot: number): void {
     const type = this.types[h];
-    const wide = type === I64 || type === F64;
     if (this.where[h] === CONST) {
-      if (wide) this.emit(C.const64 | slot << 12, this.lo[h], this.hi[h]);
+      if (type === I64 || type === F64) this.emit(C.const64 | slot << 12, this.lo[h], this.hi[h]);
       else this.emit(C.const32 | slot << 12, this.lo[h]);
       return;
     }
     const from = this.where[h] === LOCAL ? this.lo[h] : this.slot(h);
-    if (from !== slot) this.emit((isRef(type) ? C.moveRef : wide ? C.move64 : C.move32) | slot << 12, from);
+    if (from !== slot) this.emit(moveOf(type) | slot << 12, from);
   }
 
   /** Makes operand `h` be in its own slot. */

@@ -4,7 +4,7 @@
  */
 import { coreOp, coreOpOrZero } from './core-table.js';
 import { ROWS } from './opcodes.js';
-import { F32, F64, I32, I64, type ValType } from './types.js';
+import { F32, F64, I32, I64, V128, isRef, type ValType } from './types.js';
 
 export interface SimpleRow {
   readonly op: number;
@@ -18,7 +18,8 @@ export interface SimpleRow {
   readonly type: ValType;
 }
 
-const TYPE: { readonly [letter: string]: ValType } = { i: I32, l: I64, f: F32, d: F64 };
+/** letter of opcodes.ts -> type */
+export const TYPE: { readonly [letter: string]: ValType } = { i: I32, l: I64, f: F32, d: F64, v: V128 };
 const SWAP: { readonly [op: string]: string } = {
   add: 'add', mul: 'mul', and: 'and', or: 'or', xor: 'xor', eq: 'eq', ne: 'ne',
   lt_s: 'gt_s', gt_s: 'lt_s', le_s: 'ge_s', ge_s: 'le_s', lt_u: 'gt_u', gt_u: 'lt_u', le_u: 'ge_u', ge_u: 'le_u',
@@ -43,7 +44,7 @@ export const SIMPLE: readonly (SimpleRow | undefined)[] = ROWS.map(([, name, imm
 
 /** index in ROWS -> the load or store that moves the same bits, or 0 */
 export const ACCESS = Int32Array.from(ROWS, ([, name, immediates]) =>
-  immediates.startsWith('memarg') ? coreOpOrZero(name.replace(/^f32\.(load|store)$/, 'i32.$1').replace(/^f64\.(load|store)$/, 'i64.$1')) : 0);
+  immediates.startsWith('memarg') && !name.startsWith('v128') ? coreOpOrZero(name.replace(/^f32\.(load|store)$/, 'i32.$1').replace(/^f64\.(load|store)$/, 'i64.$1')) : 0);
 
 export interface Fused { readonly when: number; readonly unless: number; readonly constant: boolean }
 /** register comparison -> the branches that carry it out themselves */
@@ -59,8 +60,8 @@ for (const [, name] of ROWS) {
 export const C = {
   br: coreOp('br'), brIf: coreOp('br_if'), brUnless: coreOp('br_unless'), brTable: coreOp('br_table'),
   eqz32: coreOp('i32.eqz'), eqz64: coreOp('i64.eqz'), eq64: coreOp('br_if.i64.eq.k'), ne64: coreOp('br_if.i64.ne.k'),
-  move32: coreOp('move32'), move64: coreOp('move64'), moveRef: coreOp('move.ref'), const32: coreOp('const32'), const64: coreOp('const64'),
-  select32: coreOp('select32'), select64: coreOp('select64'), selectRef: coreOp('select.ref'),
+  move32: coreOp('move32'), move64: coreOp('move64'), moveVector: coreOp('v128.move'), moveRef: coreOp('move.ref'), const32: coreOp('const32'), const64: coreOp('const64'), constVector: coreOp('v128.const'),
+  select32: coreOp('select32'), select64: coreOp('select64'), selectVector: coreOp('v128.select'), selectRef: coreOp('select.ref'),
   return0: coreOp('return0'), return32: coreOp('return32'), return64: coreOp('return64'),
   callLazy: coreOp('call.lazy'), callImport: coreOp('call.import'), callIndirect: coreOp('call_indirect'), unreachable: coreOp('unreachable'),
   get32: coreOp('global.get32'), get64: coreOp('global.get64'), set32: coreOp('global.set32'), set64: coreOp('global.set64'),
@@ -72,3 +73,8 @@ export const C = {
   memoryFill: coreOp('memory.fill'), dataDrop: coreOp('data.drop'),
   store: { 0x36: coreOp('i32.store.k'), 0x3a: coreOp('i32.store8.k'), 0x3b: coreOp('i32.store16.k') } as { readonly [op: number]: number },
 } as const;
+
+/** The register instruction that copies a value of the type. */
+export function moveOf(type: ValType): number {
+  return isRef(type) ? C.moveRef : type === V128 ? C.moveVector : type === I64 || type === F64 ? C.move64 : C.move32;
+}

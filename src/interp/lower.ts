@@ -7,9 +7,10 @@ import type { ModuleCode } from './code.js';
 import { InstrReader } from './instr.js';
 import { ControlStack } from './lower-control.js';
 import { CONST, LOCAL, MAX_FRAME, OWN } from './lower-stack.js';
+import { lowerVector, vectorConstant } from './lower-vector.js';
 import { ACCESS, C, SIMPLE, type SimpleRow } from './lower-table.js';
 import { FEATURES_3_0, mnemonicOf } from './opcodes.js';
-import { F32, F64, I32, I64, isRef, refTo, type ValType } from './types.js';
+import { F32, F64, I32, I64, V128, isRef, refTo, type ValType } from './types.js';
 
 /** Words of a function's header: frame size, first slot to clear, slot after the last to clear. */
 export const HEADER = 3;
@@ -33,7 +34,9 @@ class Lowering extends ControlStack {
     this.offset = body.start;
     this.emit(0, this.type.params.length, this.locals.length);
     this.locals.forEach((type, i) => {
-      if (i >= this.type.params.length && isRef(type)) this.emit(C.refNull | i << 12);
+      if (i < this.type.params.length) return;
+      if (isRef(type)) this.emit(C.refNull | i << 12);
+      if (type === V128) vectorConstant(this, i, 0, 0, 0, 0);
     });
     this.labels.push({ kind: 'func', height: 0, params: [], results: this.type.results, start: 0, patches: [], otherwise: undefined });
     /** blocks opened in code that nobody reaches */
@@ -116,7 +119,7 @@ class Lowering extends ControlStack {
     const simple = SIMPLE[instr.row];
     if (simple) this.simple(simple);
     else if (ACCESS[instr.row] !== 0) this.access(op, ACCESS[instr.row], a);
-    else throw new Error(`bug: ${mnemonicOf(op)} passed validation and has no lowering`);
+    else if (!lowerVector(this, instr)) throw new Error(`bug: ${mnemonicOf(op)} passed validation and has no lowering`);
     return false;
   }
 
@@ -125,6 +128,11 @@ class Lowering extends ControlStack {
   simple(row: SimpleRow): void {
     if (row.operands === 1) {
       this.produce(row.op, row.result, this.popSlot());
+      return;
+    }
+    if (row.operands === 3) {
+      const third = this.popSlot(), second = this.popSlot(), first = this.popSlot();
+      this.produce(row.op, row.result, first | second << 16, third);
       return;
     }
     let b = this.pop(), a = this.pop();
@@ -160,7 +168,7 @@ class Lowering extends ControlStack {
     const h = this.pop();
     const type = this.types[h];
     const a = this.slotOf(h);
-    this.produce(isRef(type) ? C.selectRef : type === I64 || type === F64 ? C.select64 : C.select32, type, a | b << 16, condition);
+    this.produce(isRef(type) ? C.selectRef : type === V128 ? C.selectVector : type === I64 || type === F64 ? C.select64 : C.select32, type, a | b << 16, condition);
   }
 
   setLocal(index: number, keep: boolean): void {
@@ -187,7 +195,7 @@ class Lowering extends ControlStack {
   getGlobal(index: number): void {
     const { module } = this.code;
     const { type } = module.globals[index].type;
-    if (index < module.imported.global || isRef(type)) this.produce(C.getCell, type, index);
+    if (index < module.imported.global || isRef(type) || type === V128) this.produce(C.getCell, type, index);
     else this.produce(type === I64 || type === F64 ? C.get64 : C.get32, type, 2 * index);
   }
 
@@ -195,7 +203,7 @@ class Lowering extends ControlStack {
     const { module } = this.code;
     const { type } = module.globals[index].type;
     const slot = this.popSlot();
-    if (index < module.imported.global || isRef(type)) this.emit(C.setCell | slot << 12, index);
+    if (index < module.imported.global || isRef(type) || type === V128) this.emit(C.setCell | slot << 12, index);
     else this.emit((type === I64 || type === F64 ? C.set64 : C.set32) | slot << 12, 2 * index);
   }
 

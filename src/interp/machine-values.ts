@@ -6,9 +6,9 @@ import { UsageError } from '../errors.js';
 import type { HostFunc, Value } from './engine.js';
 import { FILES, Machine } from './files.js';
 import type { WasmFunc } from './func.js';
-import { F32, F64, I32, I64, isRef, type FuncType, type ValType } from './types.js';
+import { F32, F64, I32, I64, V128, isRef, type FuncType, type ValType } from './types.js';
 
-const { I32: R32, F32: RF32, I64: R64, F64: RF64 } = FILES;
+const { I32: R32, F32: RF32, I64: R64, F64: RF64, U8 } = FILES;
 
 /** `raw`: floats as their bits, i32 and i64 alike. */
 export class ValueMachine extends Machine {
@@ -18,6 +18,7 @@ export class ValueMachine extends Machine {
       case I64: return R64[at];
       case F32: return raw ? R32[at] : RF32[at];
       case F64: return raw ? R64[at] : RF64[at];
+      case V128: return U8.slice(16 * at, 16 * at + 16);
       default: return this.getRef(at);
     }
   }
@@ -34,6 +35,7 @@ export class ValueMachine extends Machine {
       case I64: R64[at] = value as bigint; break;
       case F32: if (raw) R32[at] = value as number; else RF32[at] = value as number; break;
       case F64: if (raw) R64[at] = value as bigint; else RF64[at] = value as number; break;
+      case V128: U8.set(value as Uint8Array, 16 * at); break;
       default: this.setRef(at, value);
     }
   }
@@ -62,7 +64,7 @@ export function checkArgs(func: WasmFunc, args: readonly Value[], raw: boolean):
   const { params } = func.type;
   if (args.length !== params.length) throw new UsageError(`function "${func.name ?? func.index}" takes ${params.length} arguments, ${args.length} given`);
   for (let i = 0; i < params.length; i++) {
-    if (raw ? !isRef(params[i]) && typeof args[i] !== (params[i] === I64 || params[i] === F64 ? 'bigint' : 'number') : !fits(params[i], args[i])) {
+    if (!fits(raw ? rawType(params[i]) : params[i], args[i])) {
       throw new UsageError(`argument ${i} of function "${func.name ?? func.index}": ${typeof args[i]} given, ${TYPE_NAMES.get(params[i])} wanted`);
     }
   }
@@ -72,11 +74,16 @@ function checkValue(type: ValType, value: Value | void, host: HostFunc): void {
   if (!fits(type, value)) throw new UsageError(`host function "${host.name}" gives ${value === null ? 'null' : typeof value}, its type says ${TYPE_NAMES.get(type)}`);
 }
 
-function fits(type: ValType, value: Value | void): boolean {
-  return type === I64 ? typeof value === 'bigint' : isRef(type) ? value !== undefined : typeof value === 'number';
+/** The type of the value that stands for one of `type` where bits are given. */
+function rawType(type: ValType): ValType {
+  return type === F32 ? I32 : type === F64 ? I64 : type;
 }
 
-const TYPE_NAMES = new Map<ValType, string>([[I32, 'number (i32)'], [I64, 'bigint (i64)'], [F32, 'number (f32)'], [F64, 'number (f64)'], [0x70, 'funcref'], [0x6f, 'externref']]);
+function fits(type: ValType, value: Value | void): boolean {
+  return type === I64 ? typeof value === 'bigint' : type === V128 ? value instanceof Uint8Array && value.length === 16 : isRef(type) ? value !== undefined : typeof value === 'number';
+}
+
+const TYPE_NAMES = new Map<ValType, string>([[I32, 'number (i32)'], [I64, 'bigint (i64)'], [F32, 'number (f32)'], [F64, 'number (f64)'], [V128, 'Uint8Array of 16 bytes (v128)'], [0x70, 'funcref'], [0x6f, 'externref']]);
 
 const bits = new DataView(new ArrayBuffer(8));
 export function toRaw(type: ValType, value: Value): Value {

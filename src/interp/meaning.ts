@@ -198,3 +198,26 @@ export function i64ToF32(x: bigint): number {
   const exact = rest === 0n || (x < 0x20000000000000n && x > -0x20000000000000n) ? x : (x - rest) | 0x800n;
   return Math.fround(Number(exact));
 }
+
+// ---- helpers of meaning-vector.ts
+
+export function clampS8(x: number): number {
+  return x < -0x80 ? -0x80 : x > 0x7f ? 0x7f : x;
+}
+
+export function clampU8(x: number): number {
+  return x < 0 ? 0 : x > 0xff ? 0xff : x;
+}
+
+export function clampS16(x: number): number {
+  return x < -0x8000 ? -0x8000 : x > 0x7fff ? 0x7fff : x;
+}
+
+export function clampU16(x: number): number {
+  return x < 0 ? 0 : x > 0xffff ? 0xffff : x;
+}
+
+/** V8's rounding hands on a signalling NaN, and the specification wants a quiet one. */
+export function quiet(x: number): number {
+  return x === x ? x : NaN;
+}

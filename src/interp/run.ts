@@ -16,6 +16,7 @@ import { HEADER } from './lower.js';
 import { ValueMachine, checkArgs, toRaw } from './machine-values.js';
 import type { FuncType } from './types.js';
 import { ABORTED, FIRST_SLICE, MAX_SLICE, SLICE_MS, adapt, giveWay, interrupted, isGenerator, isLater, isPromise, now, settle, type Settled } from './wait.js';
+import { makeVectors } from './vector-core.js';
 
 /** what a call of a host function costs of a slice: it takes as long as about so many back-edges */
 const HOST_CALL = 500;
@@ -24,7 +25,7 @@ const MAX_NESTED = 100;
 /** of a stack trace, each end; the middle of a deep recursion is left out */
 const TRACE_FRAMES = 100;
 
-const { I32: R32, L32, I64: R64, CS } = FILES;
+const { I32: R32, L32, I64: R64, S32, CS } = FILES;
 
 export class Runner extends ValueMachine {
   readonly #boundaries: Boundary[] = [];
@@ -37,7 +38,7 @@ export class Runner extends ValueMachine {
   #top = 0;
   #wait: Promise<unknown> | undefined;
   #result: Value[] = [];
-  readonly #core = makeCore(FILES, this, makeCold(this));
+  readonly #core = makeCore(FILES, this, makeCold(this), makeVectors(FILES));
   /** to be called once, when a guest has used up its first slice */
   trainer: (() => void) | undefined;
   #slices = 0;
@@ -485,7 +486,7 @@ export class Runner extends ValueMachine {
     }
     const { pc, fp, sp, spLimit, exit, inst } = this;
     return {
-      low: R32.slice(0, top), wide: L32.slice(0, 2 * top), refs: this.refs.slice(0, top), stack: CS.slice(0, sp), boundaries: [...this.#boundaries],
+      low: R32.slice(0, top), wide: L32.slice(0, 2 * top), vectors: S32.slice(0, 4 * top), refs: this.refs.slice(0, top), stack: CS.slice(0, sp), boundaries: [...this.#boundaries],
       pc, fp, sp, spLimit, exit, inst, wait: this.#wait,
     };
   }
@@ -493,6 +494,7 @@ export class Runner extends ValueMachine {
   #restore(saved: Saved): void {
     R32.set(saved.low);
     L32.set(saved.wide);
+    S32.set(saved.vectors);
     CS.set(saved.stack);
     for (const ref of saved.refs) this.refs.push(ref);
     this.#boundaries.push(...saved.boundaries);

@@ -33,6 +33,8 @@ const OPERANDS: readonly Operands[] = [
   { low: [0x7fffffff, -5], wide: [0x7fffffffffffffffn, -5n], condition: 1, floats: false },
 ];
 
+const VECTORS: ReadonlySet<string> = new Set(['i32x4.add', 'v128.and', 'i32x4.sub', 'v128.xor', 'f32x4.add', 'f64x2.add']);
+
 let done = false;
 
 /** Trains the loop, once in the life of the thread. */
@@ -89,6 +91,10 @@ function one(words: number[], { name, format }: CoreOp, operands: Operands, cons
     case 'sk': words.push(op | A << 12, 0); return;
     case 'sak': words.push(op | ADDRESS << 12, A, 8); return;
     case 'skk': words.push(op | ADDRESS << 12, 8, 5); return;
+    case 'vector':
+      // V8 is to see that there are several, and to inline none
+      if (VECTORS.has(name)) words.push(first, A | B << 16);
+      return;
     case 'own': break;
   }
   if (name === 'call') {

@@ -13,13 +13,15 @@ import { WasmMemory } from '#src/interp/memory.js';
 import type { Module } from '#src/interp/module.js';
 import { FEATURES_3_0, type Feature } from '#src/interp/opcodes.js';
 import { WasmTable } from '#src/interp/table.js';
-import { F32, F64, FUNCREF, I32, I64, type ValType } from '#src/interp/types.js';
+import { F32, F64, FUNCREF, I32, I64, V128, type ValType } from '#src/interp/types.js';
 import { validate } from '#src/interp/validate.js';
 
 export interface Script { readonly source: string; readonly commands: readonly Command[]; readonly modules: readonly string[] }
 interface ModuleRef { readonly form: 'definition' | 'instance'; readonly name?: string; readonly binary?: number; readonly of?: string }
 interface Action { readonly type: 'invoke' | 'get'; readonly module?: string; readonly field: string; readonly args?: readonly Const[] }
-interface Const { readonly type: string; readonly value?: string; readonly heap?: string; readonly values?: readonly Const[] }
+type LaneType = 'i8' | 'i16' | 'i32' | 'i64' | 'f32' | 'f64';
+/** A v128's `value` is an array of lanes, which `lanesOf` gives. */
+interface Const { readonly type: string; readonly value?: string; readonly lane_type?: LaneType; readonly heap?: string; readonly values?: readonly Const[] }
 export type Command =
   | ({ readonly type: 'module' } & ModuleRef)
   | { readonly type: 'register'; readonly as: string; readonly name?: string }
@@ -189,7 +191,7 @@ export class ScriptRun {
     if (type === 'get') {
       const global = item as Global as WasmGlobal;
       const { words, at } = global;
-      const bits: Value = global.isReference ? global.ref : global.isWide ? BigInt(words[at + 1]) << 32n | BigInt(words[at] >>> 0) : words[at];
+      const bits: Value = global.isReference ? global.ref : global.type.type === V128 ? global.value : global.isWide ? BigInt(words[at + 1]) << 32n | BigInt(words[at] >>> 0) : words[at];
       return [[global.type.type, bits]];
     }
     const func = item as Func;
@@ -303,13 +305,15 @@ function extern(n: string): object {
 }
 
 /** As callBits wants them. */
-function bitsOf({ type, value }: Const): Value {
+function bitsOf(constant: Const): Value {
+  const { type, value } = constant;
   switch (type) {
     case 'i32': case 'f32': return Number(value) | 0;
     case 'i64': case 'f64': return BigInt.asIntN(64, BigInt(value!));
     case 'ref.null': return null;
     case 'ref.extern': case 'ref.host': return extern(value!);
-    default: throw new Failure(`a value of type ${type}`, type === 'v128' ? 'simd' : 'gc');
+    case 'v128': return vectorOf(constant);
+    default: throw new Failure(`a value of type ${type}`, 'gc');
   }
 }
 
@@ -332,11 +336,44 @@ function matches(type: ValType, got: Value, expected: Const): boolean {
       if (expected.value === 'nan:arithmetic') return (bits & 0x7ff8000000000000n) === 0x7ff8000000000000n;
       return bits === BigInt(expected.value!);
     }
+    case 'v128': {
+      if (type !== V128) return false;
+      const view = new DataView((got as Uint8Array<ArrayBuffer>).buffer);
+      const lane = expected.lane_type!;
+      return lanesOf(expected).every((value, i) => lane.startsWith('f')
+        ? matches(lane === 'f32' ? F32 : F64, lane === 'f32' ? view.getInt32(4 * i, true) : view.getBigInt64(8 * i, true), { type: lane, value })
+        : laneAt(view, lane, i) === BigInt(value));
+    }
     case 'ref.null': return got === null;
     case 'ref.func': return type === FUNCREF && got !== null && (got as { kind?: unknown }).kind === 'func';
     case 'ref.extern': case 'ref.host': return expected.value === undefined ? got !== null : got === extern(expected.value);
     default: return false;
   }
+}
+
+/** Decimal numbers of `lane_type`, unsigned; floats as their bits. */
+function lanesOf(constant: Const): readonly string[] {
+  return constant.value as unknown as readonly string[];
+}
+
+const bitsOfLane = (type: LaneType): number => Number(type.slice(1));
+
+function laneAt(view: DataView, type: LaneType, i: number): bigint {
+  switch (bitsOfLane(type)) {
+    case 8: return BigInt(view.getUint8(i));
+    case 16: return BigInt(view.getUint16(2 * i, true));
+    case 32: return BigInt(view.getUint32(4 * i, true));
+    default: return view.getBigUint64(8 * i, true);
+  }
+}
+
+function vectorOf(constant: Const): Uint8Array {
+  const bits = bitsOfLane(constant.lane_type!);
+  const vector = new DataView(new ArrayBuffer(16));
+  const whole = lanesOf(constant).reduce((sum, lane, i) => sum | BigInt.asUintN(bits, BigInt(lane)) << BigInt(bits * i), 0n);
+  vector.setBigUint64(0, BigInt.asUintN(64, whole), true);
+  vector.setBigUint64(8, whole >> 64n, true);
+  return new Uint8Array(vector.buffer);
 }
 
 function spectest(): { readonly [item: string]: Extern | undefined } {

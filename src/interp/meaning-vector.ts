@@ -1,0 +1,208 @@
+/**
+ * What each vector instruction computes, lane by lane, as JavaScript text, once for all tiers; vector-gen.ts prints functions
+ * from it. WebAssembly specification, chapter 4.3 (Numerics) and 4.4.3 (Vector Instructions). Accesses to memory are here too,
+ * as text that reads or writes the DataView `view` at `at`; control, locals and globals of type v128 are each tier's business.
+ * Helpers that the texts call are in meaning.ts.
+ *
+ * In the text `a b c` are the vector operands, deepest first. `a.S8[3]` is lane 3 of `a` as a signed number of 8 bits, `U16`
+ * an unsigned one of 16, `F32` a float; 64-bit integers are bigints. `a.S8` alone is the lane that is being computed, whose
+ * number is `i`. `n` is the scalar operand, `k` the lane that the instruction names, `v` what a load has read.
+ *
+ * Relaxed instructions give the same on every machine: what their strict counterpart gives. Multiplication and addition
+ * round one after the other; the dot products take both operands as signed and wrap.
+ */
+import { VECTOR_ROWS } from './opcodes-vector.js';
+
+export type View = 'S8' | 'U8' | 'S16' | 'U16' | 'S32' | 'U32' | 'S64' | 'U64' | 'F32' | 'F64';
+
+export type VectorMeaning =
+  /** every lane from the same lanes of the operands, which `i` may name */
+  | { readonly kind: 'each'; readonly view: View; readonly text: string; readonly before?: string }
+  /** lanes from any lanes: to be read before one is written; one text a lane */
+  | { readonly kind: 'cross'; readonly view: View; readonly texts: readonly string[]; readonly before?: string }
+  /** one number, or a 64-bit one as its two halves */
+  | { readonly kind: 'scalar'; readonly texts: readonly [string] | readonly [string, string] }
+  /** the first vector operand with the lane `k` replaced */
+  | { readonly kind: 'replace'; readonly view: View; readonly text: string; readonly before?: string }
+  /** writes memory, the highest byte first so that it writes all or nothing */
+  | { readonly kind: 'store'; readonly text: string };
+
+type Bits = 8 | 16 | 32 | 64;
+type Table = { readonly [op: string]: VectorMeaning };
+
+export const lanesOf = (view: View): number => 128 / bitsOf(view);
+export const bitsOf = (view: View): Bits => Number(view.slice(1)) as Bits;
+
+const each = (view: View, text: string, before?: string): VectorMeaning => ({ kind: 'each', view, text, ...before === undefined ? {} : { before } });
+const cross = (view: View, lane: (i: number) => string, before?: string): VectorMeaning =>
+  ({ kind: 'cross', view, texts: Array.from({ length: lanesOf(view) }, (_, i) => lane(i)), ...before === undefined ? {} : { before } });
+const scalar = (text: string): VectorMeaning => ({ kind: 'scalar', texts: [text] });
+/** All lanes of a view, put together. */
+const joined = (view: View, by: string, lane: (i: number) => string): string => Array.from({ length: lanesOf(view) }, (_, i) => lane(i)).join(by);
+
+/** A comparison's lane: all ones or all zeros. */
+const mask = (bits: Bits, condition: string): VectorMeaning => each(`S${bits}`, bits === 64 ? `${condition} ? -1n : 0n` : `${condition} ? -1 : 0`);
+
+const COMPARE = { eq: '===', ne: '!==', lt: '<', gt: '>', le: '<=', ge: '>=' } as const;
+
+function integers(bits: Bits): Table {
+  const S = `S${bits}` as const, U = `U${bits}` as const;
+  const a = `a.${S}`, b = `b.${S}`, ua = `a.${U}`, ub = `b.${U}`;
+  const count = `const by = ${bits === 64 ? 'BigInt(n & 63)' : `n & ${bits - 1}`};`;
+  const zero = bits === 64 ? '0n' : '0';
+  const table: { [op: string]: VectorMeaning } = {
+    add: each(S, `${a} + ${b}`), sub: each(S, `${a} - ${b}`), neg: each(S, `-${a}`), abs: each(S, `${a} < ${zero} ? -${a} : ${a}`),
+    mul: each(S, bits === 32 ? `Math.imul(${a}, ${b})` : `${a} * ${b}`),
+    shl: each(S, `${a} << by`, count), shr_s: each(S, `${a} >> by`, count), shr_u: each(U, bits === 64 ? `${ua} >> by` : `${ua} >>> by`, count),
+    all_true: scalar(`${joined(S, ' && ', (i) => `${a}[${i}] !== ${zero}`)} ? 1 : 0`),
+    bitmask: scalar(joined(S, ' | ', (i) => bits === 64 ? `(a.S32[${2 * i + 1}] >>> 31) << ${i}` : `((${a}[${i}] >>> 31) << ${i})`)),
+    add_sat_s: each(S, `clamp${S}(${a} + ${b})`), add_sat_u: each(U, `clamp${U}(${ua} + ${ub})`),
+    sub_sat_s: each(S, `clamp${S}(${a} - ${b})`), sub_sat_u: each(U, `clamp${U}(${ua} - ${ub})`),
+    avgr_u: each(U, `(${ua} + ${ub} + 1) >>> 1`),
+    min_s: each(S, `${a} < ${b} ? ${a} : ${b}`), max_s: each(S, `${a} > ${b} ? ${a} : ${b}`),
+    min_u: each(U, `${ua} < ${ub} ? ${ua} : ${ub}`), max_u: each(U, `${ua} > ${ub} ? ${ua} : ${ub}`),
+  };
+  for (const [op, sign] of Object.entries(COMPARE)) {
+    if (op === 'eq' || op === 'ne') table[op] = mask(bits, `${a} ${sign} ${b}`);
+    else Object.assign(table, { [`${op}_s`]: mask(bits, `${a} ${sign} ${b}`), [`${op}_u`]: mask(bits, `${ua} ${sign} ${ub}`) });
+  }
+  if (bits === 64) {
+    table['splat'] = cross('S32', (i) => i & 1 ? 'nHigh' : 'nLow');
+    table['extract_lane'] = { kind: 'scalar', texts: ['a.S32[2 * k]', 'a.S32[2 * k + 1]'] };
+    table['replace_lane'] = { kind: 'replace', view: 'S64', text: 'n' };
+  } else {
+    table['splat'] = each(S, 'n');
+    table['replace_lane'] = { kind: 'replace', view: S, text: 'n' };
+    if (bits === 32) table['extract_lane'] = scalar('a.S32[k]');
+    else Object.assign(table, { extract_lane_s: scalar(`${a}[k]`), extract_lane_u: scalar(`${ua}[k]`) });
+  }
+  return table;
+}
+
+/** Lanes from those of half the width: `i16x8.extend_low_i8x16_s`. */
+function widening(bits: 16 | 32 | 64): Table {
+  const half = bits / 2, n = 128 / bits, view: View = `S${bits}`, from = `i${half}x${2 * n}`;
+  const wide = (text: string) => bits === 64 ? `BigInt(${text})` : text;
+  const table: { [op: string]: VectorMeaning } = {};
+  for (const sign of ['s', 'u'] as const) {
+    const lane = (operand: string, i: number) => wide(`${operand}.${sign.toUpperCase()}${half}[${i}]`);
+    for (const [part, first] of [['low', 0], ['high', n]] as const) {
+      table[`extend_${part}_${from}_${sign}`] = cross(view, (i) => lane('a', first + i));
+      table[`extmul_${part}_${from}_${sign}`] = cross(view, (i) => `${lane('a', first + i)} * ${lane('b', first + i)}`);
+    }
+    table[`extadd_pairwise_${from}_${sign}`] = cross(view, (i) => `${lane('a', 2 * i)} + ${lane('a', 2 * i + 1)}`);
+  }
+  return table;
+}
+
+/** Lanes from those of twice the width, saturated: first those of `a`. */
+function narrowing(bits: 8 | 16): Table {
+  const n = 64 / bits, from = `i${2 * bits}x${n}`;
+  const narrow = (sign: 'S' | 'U') => cross(`${sign}${bits}`, (i) => `clamp${sign}${bits}(${i < n ? 'a' : 'b'}.S${2 * bits}[${i % n}])`);
+  return { [`narrow_${from}_s`]: narrow('S'), [`narrow_${from}_u`]: narrow('U') };
+}
+
+/** NaNs keep their bits where the instruction does not compute, so those work on integer lanes. */
+function floats(bits: 32 | 64): Table {
+  const F: View = `F${bits}`, a = `a.${F}`, b = `b.${F}`;
+  const lane = (i: number) => bits === 64 ? i >> 1 : i;
+  // the word with the sign, of each lane
+  const sign = (i: number) => bits === 32 || i & 1;
+  const table: { [op: string]: VectorMeaning } = {
+    abs: cross('S32', (i) => sign(i) ? `a.S32[${i}] & 0x7fffffff` : `a.S32[${i}]`), neg: cross('S32', (i) => sign(i) ? `a.S32[${i}] ^ 0x80000000` : `a.S32[${i}]`),
+    sqrt: each(F, `Math.sqrt(${a})`), add: each(F, `${a} + ${b}`), sub: each(F, `${a} - ${b}`), mul: each(F, `${a} * ${b}`), div: each(F, `${a} / ${b}`),
+    min: each(F, `Math.min(${a}, ${b})`), max: each(F, `Math.max(${a}, ${b})`),
+    pmin: cross('S32', (i) => `${b}[${lane(i)}] < ${a}[${lane(i)}] ? b.S32[${i}] : a.S32[${i}]`), pmax: cross('S32', (i) => `${a}[${lane(i)}] < ${b}[${lane(i)}] ? b.S32[${i}] : a.S32[${i}]`),
+    ceil: each(F, `quiet(Math.ceil(${a}))`), floor: each(F, `quiet(Math.floor(${a}))`), trunc: each(F, `quiet(Math.trunc(${a}))`), nearest: each(F, `nearest(${a})`),
+    relaxed_madd: each(F, bits === 32 ? `Math.fround(${a} * ${b}) + c.F32` : `${a} * ${b} + c.F64`),
+    relaxed_nmadd: each(F, bits === 32 ? `c.F32 - Math.fround(${a} * ${b})` : `c.F64 - ${a} * ${b}`),
+  };
+  for (const [op, compare] of Object.entries(COMPARE)) table[op] = mask(bits, `${a} ${compare} ${b}`);
+  // moved as integers: `n` is the bits
+  const { splat, extract_lane, replace_lane } = integers(bits);
+  return { ...table, splat, extract_lane, replace_lane };
+}
+
+const BITWISE: Table = {
+  not: each('S32', '~a.S32'), and: each('S32', 'a.S32 & b.S32'), andnot: each('S32', 'a.S32 & ~b.S32'), or: each('S32', 'a.S32 | b.S32'), xor: each('S32', 'a.S32 ^ b.S32'),
+  bitselect: each('S32', '(a.S32 & c.S32) | (b.S32 & ~c.S32)'),
+  any_true: scalar(`(${joined('S32', ' | ', (i) => `a.S32[${i}]`)}) !== 0 ? 1 : 0`),
+};
+
+/** DataView's method for a view's lanes, and what follows the offset. */
+const access = (how: 'get' | 'set', bits: Bits, sign: 'S' | 'U' = 'S') => `view.${how}${bits === 64 ? 'Big' : ''}${sign === 'U' ? 'Uint' : 'Int'}${bits}`;
+const read = (bits: Bits, offset: string, sign: 'S' | 'U' = 'S') => `${access('get', bits, sign)}(${offset}${bits === 8 ? '' : ', true'})`;
+
+function memory(): Table {
+  const table: { [op: string]: VectorMeaning } = {
+    load: cross('S32', (i) => read(32, `at + ${4 * i}`)),
+    store: { kind: 'store', text: [3, 2, 1, 0].map((i) => `${access('set', 32)}(at + ${4 * i}, a.S32[${i}], true);`).join(' ') },
+  };
+  for (const bits of [8, 16, 32, 64] as const) {
+    const view: View = `S${bits}`, before = `const v = ${read(bits, 'at')};`;
+    table[`load${bits}_splat`] = each(view, 'v', before);
+    table[`load${bits}_lane`] = { kind: 'replace', view, text: 'v', before };
+    table[`store${bits}_lane`] = { kind: 'store', text: `${access('set', bits)}(at, a.${view}[k]${bits === 8 ? '' : ', true'});` };
+    if (bits >= 32) table[`load${bits}_zero`] = cross(view, (i) => i === 0 ? 'v' : bits === 64 ? '0n' : '0', before);
+    if (bits === 64) continue;
+    const wide = (text: string) => bits === 32 ? `BigInt(${text})` : text;
+    for (const sign of ['S', 'U'] as const) {
+      table[`load${bits}x${64 / bits}_${sign.toLowerCase()}`] = cross(`S${2 * bits}` as View, (i) => wide(read(bits, `at + ${i * bits / 8}`, sign)));
+    }
+  }
+  return table;
+}
+
+const TABLES: readonly (readonly [shape: string, table: Table])[] = [
+  ['v128', { ...BITWISE, ...memory() }],
+  ['i8x16', { ...integers(8), ...narrowing(8), popcnt: each('U8', 'popcnt32(a.U8)') }],
+  ['i16x8', { ...integers(16), ...narrowing(16), ...widening(16), q15mulr_sat_s: each('S16', 'clampS16((a.S16 * b.S16 + 0x4000) >> 15)') }],
+  ['i32x4', {
+    ...integers(32), ...widening(32),
+    dot_i16x8_s: cross('S32', (i) => `a.S16[${2 * i}] * b.S16[${2 * i}] + a.S16[${2 * i + 1}] * b.S16[${2 * i + 1}]`),
+    trunc_sat_f32x4_s: each('S32', 'satS32(a.F32)'), trunc_sat_f32x4_u: each('S32', 'satU32(a.F32)'),
+    trunc_sat_f64x2_s_zero: cross('S32', (i) => i < 2 ? `satS32(a.F64[${i}])` : '0'), trunc_sat_f64x2_u_zero: cross('S32', (i) => i < 2 ? `satU32(a.F64[${i}])` : '0'),
+  }],
+  ['i64x2', { ...integers(64), ...widening(64) }],
+  ['f32x4', {
+    ...floats(32), convert_i32x4_s: each('F32', 'a.S32'), convert_i32x4_u: each('F32', 'a.U32'),
+    demote_f64x2_zero: cross('F32', (i) => i < 2 ? `a.F64[${i}]` : '0'),
+  }],
+  ['f64x2', {
+    ...floats(64), convert_low_i32x4_s: cross('F64', (i) => `a.S32[${i}]`), convert_low_i32x4_u: cross('F64', (i) => `a.U32[${i}]`),
+    promote_low_f32x4: cross('F64', (i) => `a.F32[${i}]`),
+  }],
+];
+
+/** The sum of products of two neighbouring bytes, which wraps at 16 bits. */
+const dot = (i: number) => `(a.S8[${2 * i}] * b.S8[${2 * i}] + a.S8[${2 * i + 1}] * b.S8[${2 * i + 1}] << 16 >> 16)`;
+
+/** Instructions that need the immediate's sixteen lane numbers, `lane(i)`; those of several shapes. */
+const OTHERS: Table = {
+  'i8x16.shuffle': cross('U8', (i) => `lane(${i}) < 16 ? a.U8[lane(${i})] : b.U8[(lane(${i}) & 15)]`),
+  'i8x16.swizzle': cross('U8', (i) => `b.U8[${i}] < 16 ? a.U8[b.U8[${i}]] : 0`),
+  'i16x8.relaxed_dot_i8x16_i7x16_s': cross('S16', dot),
+  'i32x4.relaxed_dot_i8x16_i7x16_add_s': cross('S32', (i) => `${dot(2 * i)} + ${dot(2 * i + 1)} + c.S32[${i}]`),
+};
+
+/** relaxed instruction -> the one whose result it gives */
+const RELAXED: { readonly [name: string]: string } = {
+  'i8x16.relaxed_swizzle': 'i8x16.swizzle',
+  'i32x4.relaxed_trunc_f32x4_s': 'i32x4.trunc_sat_f32x4_s', 'i32x4.relaxed_trunc_f32x4_u': 'i32x4.trunc_sat_f32x4_u',
+  'i32x4.relaxed_trunc_f64x2_s_zero': 'i32x4.trunc_sat_f64x2_s_zero', 'i32x4.relaxed_trunc_f64x2_u_zero': 'i32x4.trunc_sat_f64x2_u_zero',
+  'i8x16.relaxed_laneselect': 'v128.bitselect', 'i16x8.relaxed_laneselect': 'v128.bitselect', 'i32x4.relaxed_laneselect': 'v128.bitselect', 'i64x2.relaxed_laneselect': 'v128.bitselect',
+  'f32x4.relaxed_min': 'f32x4.min', 'f32x4.relaxed_max': 'f32x4.max', 'f64x2.relaxed_min': 'f64x2.min', 'f64x2.relaxed_max': 'f64x2.max',
+  'i16x8.relaxed_q15mulr_s': 'i16x8.q15mulr_sat_s',
+};
+
+const BY_NAME = new Map<string, VectorMeaning>([
+  ...TABLES.flatMap(([shape, table]) => Object.entries(table).map(([op, meaning]) => [`${shape}.${op}`, meaning] as const)),
+  ...Object.entries(OTHERS),
+]);
+
+/** mnemonic -> meaning, of every vector instruction but `v128.const`, in the order of the opcodes */
+export const VECTOR_MEANING: ReadonlyMap<string, VectorMeaning> = new Map(VECTOR_ROWS.filter(([, name]) => name !== 'v128.const').map(([, name]) => {
+  const meaning = BY_NAME.get(RELAXED[name] ?? name);
+  if (!meaning) throw new Error(`bug: no meaning of ${name}`);
+  return [name, meaning];
+}));
