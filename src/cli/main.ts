@@ -10,7 +10,7 @@ import { exitNow } from '../kernel/exit.js';
 import { painter, print, Status, suggestion, type Command } from './command.js';
 
 /** The one table of subcommands. */
-const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
+export const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   run: async () => (await import('./run.js')).run,
   inspect: async () => (await import('./inspect.js')).inspect,
   demo: async () => (await import('./demo.js')).demo,
