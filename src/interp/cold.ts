@@ -1,14 +1,15 @@
 /**
- * The register instructions that are not in the loop's switch: calls that leave the instance, bulk memory, tables, references.
+ * The register instructions that are not in the loop's switch: calls that leave the instance, globals that are
+ * elsewhere, references; those on whole memories and tables are in cold-bulk.ts.
  * The machine's state is saved when one begins; it either moves `pc` on, or throws and has changed nothing of the frame.
  * WebAssembly specification, chapter 4.4 (Instructions).
  */
 import { Trap } from '../errors.js';
+import { bulkInstructions } from './cold-bulk.js';
 import { COLD, CORE_OPS, coreOp } from './core-table.js';
 import { FILES } from './files.js';
 import type { WasmFunc } from './func.js';
 import type { Runner } from './run.js';
-import { copyElements, initElements, initMemory } from './segments.js';
 import { V128 } from './types.js';
 
 const { I32 } = FILES;
@@ -17,13 +18,11 @@ type Cold = (typeof COLD)[number] | 'call_indirect';
 
 /** @returns carries out the instruction at the machine's `pc`, whose first word is `w` */
 export function makeCold(m: Runner): (w: number) => void {
-  const memory = () => m.inst.memory!;
   const table = (word: number) => m.inst.tables[m.code[m.pc + word]];
-  /** i32 in the slot `i` after the one in the first word, unsigned */
-  const u32 = (w: number, i: number) => I32[m.fp + (w >>> 12) + i] >>> 0;
   const call = coreOp('call');
 
   const handlers: { readonly [K in Cold]: (w: number) => void } = {
+    ...bulkInstructions(m),
     'return.base': () => m.returned('base'),
     'return.cross': () => m.returned('cross'),
     'return.host': () => m.returned('host'),
@@ -84,80 +83,6 @@ export function makeCold(m: Runner): (w: number) => void {
       }
       m.pc += 2;
     },
-    'memory.size'(w) {
-      I32[m.fp + (w >>> 12)] = memory().pages;
-      m.pc += 1;
-    },
-    'memory.grow'(w) {
-      I32[m.fp + (w >>> 12)] = memory().grow(I32[m.fp + m.code[m.pc + 1]] >>> 0);
-      m.enter(m.inst);
-      m.pc += 2;
-    },
-    'memory.init'(w) {
-      const { inst } = m;
-      initMemory(memory(), u32(w, 0), inst.module.bytes, inst.datas[m.code[m.pc + 1]], u32(w, 1), u32(w, 2));
-      m.pc += 2;
-    },
-    'memory.copy'(w) {
-      const to = u32(w, 0), from = u32(w, 1), n = u32(w, 2);
-      const { bytes } = memory();
-      if (to + n > bytes.length || from + n > bytes.length) throw new Trap('out of bounds memory access', `copy of ${n} bytes from ${from} to ${to}, the memory has ${bytes.length}`);
-      bytes.copyWithin(to, from, from + n);
-      m.pc += 1;
-    },
-    'memory.fill'(w) {
-      const to = u32(w, 0), n = u32(w, 2);
-      const { bytes } = memory();
-      if (to + n > bytes.length) throw new Trap('out of bounds memory access', `fill of ${n} bytes at ${to}, the memory has ${bytes.length}`);
-      bytes.fill(u32(w, 1), to, to + n);
-      m.pc += 1;
-    },
-    'data.drop'() {
-      m.inst.datas[m.code[m.pc + 1]] = undefined;
-      m.pc += 2;
-    },
-    'table.get'(w) {
-      const { elems } = table(2);
-      const index = I32[m.fp + m.code[m.pc + 1]] >>> 0;
-      if (index >= elems.length) throw outside(index, elems.length);
-      m.setRef(m.fp + (w >>> 12), elems[index]);
-      m.pc += 3;
-    },
-    'table.set'(w) {
-      const { elems } = table(1);
-      const index = u32(w, 0);
-      if (index >= elems.length) throw outside(index, elems.length);
-      elems[index] = m.getRef(m.fp + (w >>> 12) + 1);
-      m.pc += 2;
-    },
-    'table.size'(w) {
-      I32[m.fp + (w >>> 12)] = table(1).length;
-      m.pc += 2;
-    },
-    'table.grow'(w) {
-      const from = m.fp + m.code[m.pc + 1];
-      I32[m.fp + (w >>> 12)] = table(2).grow(I32[from + 1] >>> 0, m.getRef(from));
-      m.pc += 3;
-    },
-    'table.fill'(w) {
-      const { elems } = table(1);
-      const at = u32(w, 0), n = u32(w, 2);
-      if (at + n > elems.length) throw outside(at + n, elems.length);
-      elems.fill(m.getRef(m.fp + (w >>> 12) + 1), at, at + n);
-      m.pc += 2;
-    },
-    'table.copy'(w) {
-      copyElements(table(1).elems, u32(w, 0), table(2).elems, u32(w, 1), u32(w, 2));
-      m.pc += 3;
-    },
-    'table.init'(w) {
-      initElements(table(1).elems, u32(w, 0), m.inst.elems[m.code[m.pc + 2]], u32(w, 1), u32(w, 2));
-      m.pc += 3;
-    },
-    'elem.drop'() {
-      m.inst.elems[m.code[m.pc + 1]] = undefined;
-      m.pc += 2;
-    },
     'ref.null'(w) {
       m.setRef(m.fp + (w >>> 12), null);
       m.pc += 1;
@@ -187,8 +112,3 @@ export function makeCold(m: Runner): (w: number) => void {
     handler(w);
   };
 }
-
-function outside(index: number, length: number): Trap {
-  return new Trap('out of bounds table access', `${index}, the table has ${length} elements`);
-}
-

@@ -3,11 +3,11 @@
  * They are validated already, so this is a short stack machine over their few instructions.
  */
 import type { Value } from './engine.js';
+import type { WasmFunc } from './func.js';
+import type { WasmGlobal } from './global.js';
 import { InstrReader } from './instr.js';
 import type { Expr } from './module.js';
 import { FEATURES_3_0 } from './opcodes.js';
-import type { WasmFunc } from './func.js';
-import type { WasmGlobal } from './global.js';
 
 const bits = new DataView(new ArrayBuffer(8));
 
@@ -16,37 +16,59 @@ export interface Constant { readonly value: Value; readonly lo: number; readonly
 
 export function evaluate(bytes: Uint8Array, expr: Expr, globals: readonly WasmGlobal[], funcs: readonly WasmFunc[]): Constant {
   const instr = new InstrReader(bytes, expr.start, expr.end, FEATURES_3_0);
-  let result: Constant = { value: null, lo: 0, hi: 0 };
+  const stack: Constant[] = [];
+  const binary = (compute: (x: bigint, y: bigint) => bigint): Constant => {
+    const { value: y } = stack.pop()!;
+    const { value: x } = stack.pop()!;
+    if (typeof x !== 'number') return i64(compute(x as bigint, y as bigint));
+    return i32(Number(BigInt.asIntN(32, compute(BigInt(x), BigInt(y as number)))));
+  };
   for (;;) {
     instr.next();
     const { a, b } = instr;
     switch (instr.op) {
-      case 0x0b: return result;
+      case 0x0b: return stack[0];
       case 0x23: {
         const { words, at, ref, isReference, value } = globals[a];
-        result = { value: isReference ? ref : value, lo: words[at], hi: words[at + 1] };
+        stack.push({ value: isReference ? ref : value, lo: words[at], hi: words[at + 1] });
         break;
       }
-      case 0x41: result = { value: a, lo: a, hi: 0 }; break;
-      case 0x42: result = { value: BigInt(b) << 32n | BigInt(a >>> 0), lo: a, hi: b }; break;
+      case 0x41: stack.push(i32(a)); break;
+      case 0x42: stack.push({ value: BigInt(b) << 32n | BigInt(a >>> 0), lo: a, hi: b }); break;
       case 0x43:
         bits.setInt32(0, a);
-        result = { value: bits.getFloat32(0), lo: a, hi: 0 };
+        stack.push({ value: bits.getFloat32(0), lo: a, hi: 0 });
         break;
       case 0x44:
         bits.setInt32(0, b);
         bits.setInt32(4, a);
-        result = { value: bits.getFloat64(0), lo: a, hi: b };
+        stack.push({ value: bits.getFloat64(0), lo: a, hi: b });
         break;
       case 0xfd0c: {
         const vector = new Uint8Array(16);
         [a, b, instr.c, instr.d].forEach((word, i) => new DataView(vector.buffer).setInt32(4 * i, word, true));
-        result = { value: vector, lo: a, hi: b };
+        stack.push({ value: vector, lo: a, hi: b });
         break;
       }
-      case 0xd0: result = { value: null, lo: 0, hi: 0 }; break;
-      case 0xd2: result = { value: funcs[a], lo: 0, hi: 0 }; break;
+      case 0x6a: case 0x7c: stack.push(binary((x, y) => x + y)); break;
+      case 0x6b: case 0x7d: stack.push(binary((x, y) => x - y)); break;
+      case 0x6c: case 0x7e: stack.push(binary((x, y) => x * y)); break;
+      case 0xd0: stack.push(reference(null)); break;
+      case 0xd2: stack.push(reference(funcs[a])); break;
       default: throw new Error(`bug: opcode ${instr.op} in a constant expression`);
     }
   }
+}
+
+function i32(value: number): Constant {
+  return { value, lo: value, hi: 0 };
+}
+
+function i64(wide: bigint): Constant {
+  const value = BigInt.asIntN(64, wide);
+  return { value, lo: Number(BigInt.asIntN(32, value)), hi: Number(value >> 32n) };
+}
+
+function reference(value: Value): Constant {
+  return { value, lo: 0, hi: 0 };
 }

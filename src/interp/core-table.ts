@@ -167,6 +167,10 @@ const OTHER: readonly CoreOp[] = [
   { name: 'global.get64', format: 'dk', text: 'const at = code[pc + 1]; lo(d) = g32[at]; hi(d) = g32[at + 1];' },
   { name: 'global.set32', format: 'sk', text: 'g32[code[pc + 1]] = I32[%d];' },
   { name: 'global.set64', format: 'sk', text: 'const at = code[pc + 1]; g32[at] = lo(d); g32[at + 1] = hi(d);' },
+  // another memory than the first becomes the loop's for one access
+  { name: 'memory.use', format: 'sk', text: 'm.view = view = m.inst.memories[code[pc + 1]].view;' },
+  // an i64 index as one of i32; what is beyond becomes the largest, which no memory or table with i64 indices reaches
+  { name: 'index64', format: 'da', text: 'I32[%d] = hi(a) === 0 ? lo(a) : -1;' },
   { name: 'return0', format: 'own', text: POP },
   { name: 'return32', format: 'own', text: `I32[fp] = I32[%d]; ${POP}` },
   { name: 'return64', format: 'own', text: `F64[fp] = F64[%d]; ${POP}` },
@@ -180,7 +184,7 @@ export const COLD = [
   'return.base', 'return.cross', 'return.host',
   'call.lazy', 'call.import', 'unreachable',
   'global.get.cell', 'global.set.cell',
-  'memory.size', 'memory.grow', 'memory.init', 'memory.copy', 'memory.fill', 'data.drop',
+  'memory.size', 'memory.grow', 'memory.init', 'memory.copy', 'memory.fill', 'memory.outside', 'data.drop',
   'table.get', 'table.set', 'table.size', 'table.grow', 'table.fill', 'table.copy', 'table.init', 'elem.drop',
   'ref.null', 'ref.is_null', 'ref.func', 'move.ref', 'select.ref',
 ] as const;

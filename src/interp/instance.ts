@@ -11,7 +11,7 @@ import { MAX_DEPTH } from './files.js';
 import { WasmGlobal } from './global.js';
 import { link } from './link.js';
 import { MAX_PAGES, WasmMemory } from './memory.js';
-import type { Expr, Module } from './module.js';
+import type { Expr, MemoryType, Module } from './module.js';
 import { runner } from './run.js';
 import { type DataRange, initElements, initMemory } from './segments.js';
 import { MAX_TABLE, WasmTable } from './table.js';
@@ -27,6 +27,7 @@ export class WasmInstance implements Instance {
   readonly globals: readonly WasmGlobal[];
   /** bits of the globals, two words each; those of imported ones are elsewhere */
   readonly globalWords: Int32Array<ArrayBuffer>;
+  readonly memories: readonly WasmMemory[];
   readonly memory: WasmMemory | undefined;
   readonly exports: ReadonlyMap<string, WasmFunc | WasmMemory | WasmTable | WasmGlobal>;
   /** undefined once dropped */
@@ -65,27 +66,40 @@ export class WasmInstance implements Instance {
       if (type.limits.min > this.limits.tableElements) throw new ExhaustedError('table size', `${type.limits.min} elements, the limit is ${this.limits.tableElements}`);
       return new WasmTable(type, init ? constant(init).value : null, this.limits.tableElements);
     })];
-    const [first] = [...linked.memories, ...module.memories.slice(imported.memory).map((type) => {
-      if (type.limits.min > this.limits.memoryPages) throw new ExhaustedError('memory size', `${type.limits.min} pages, the limit is ${this.limits.memoryPages}`);
-      return allocate(type, this.limits.memoryPages);
-    })];
-    this.memory = first;
-    const spaces = { func: this.funcs, table: this.tables, memory: first ? [first] : [], global: globals, tag: [] as WasmGlobal[] };
+    this.memories = [...linked.memories, ...this.#allocateMemories(module.memories.slice(imported.memory))];
+    this.memory = this.memories[0];
+    const spaces = { func: this.funcs, table: this.tables, memory: this.memories, global: globals, tag: [] as WasmGlobal[] };
     this.exports = new Map(module.exports.map(({ name, kind, index }) => [name, spaces[kind][index]]));
     this.elems = module.elems.map(({ init }) => init.map((item) => typeof item === 'number' ? this.funcs[item] : constant(item).value));
     this.datas = module.datas.map(({ start, end }) => ({ start, end }));
     module.elems.forEach(({ mode }, i) => {
       if (mode.kind === 'active') {
         const elems = this.elems[i]!;
-        initElements(this.tables[mode.table].elems, constant(mode.offset).lo >>> 0, elems, 0, elems.length);
+        const table = this.tables[mode.table];
+        initElements(table.elems, offset(constant(mode.offset), table.type.is64), elems, 0, elems.length);
       }
       if (mode.kind !== 'passive') this.elems[i] = undefined;
     });
     module.datas.forEach(({ mode, start, end }, i) => {
       if (mode.kind !== 'active') return;
-      initMemory(first!, constant(mode.offset).lo >>> 0, bytes, this.datas[i], 0, end - start);
+      const memory = this.memories[mode.memory];
+      initMemory(memory, offset(constant(mode.offset), memory.type.is64), bytes, this.datas[i], 0, end - start);
       this.datas[i] = undefined;
     });
+  }
+
+  /** The limit is for all memories of its own together. */
+  #allocateMemories(types: readonly MemoryType[]): WasmMemory[] {
+    const { memoryPages } = this.limits;
+    const own: WasmMemory[] = [];
+    const pages = () => own.reduce((sum, memory) => sum + memory.pages, 0);
+    for (const type of types) {
+      const others = pages();
+      if (others + type.limits.min > memoryPages) throw new ExhaustedError('memory size', `${others + type.limits.min} pages, the limit is ${memoryPages}`);
+      const memory: WasmMemory = allocate(type, memoryPages, () => pages() - memory.pages);
+      own.push(memory);
+    }
+    return own;
   }
 
   get table(): WasmTable | undefined {
@@ -127,9 +141,13 @@ export class WasmInstance implements Instance {
   }
 }
 
-function allocate(type: { readonly limits: { readonly min: number; readonly max: number | undefined }; readonly shared: boolean }, limit: number): WasmMemory {
+function offset({ lo, hi }: Constant, is64: boolean | undefined): number {
+  return is64 ? (hi >>> 0) * 0x1_0000_0000 + (lo >>> 0) : lo >>> 0;
+}
+
+function allocate(type: MemoryType, limit: number, others: () => number): WasmMemory {
   try {
-    return new WasmMemory(type, limit);
+    return new WasmMemory(type, limit, others);
   } catch (error) {
     throw new ExhaustedError('memory size', `${type.limits.min} pages, which the host cannot allocate`, { cause: error });
   }

@@ -45,6 +45,7 @@ function take(linked: Linked, { module, name }: Import, wanted: ExternType, foun
     }
     case 'table': {
       if (!(found instanceof WasmTable)) throw refuse(`a ${found.kind} is provided, a table wanted`);
+      if (!found.type.is64 !== !wanted.type.is64) throw refuse('one has indices of 64 bits, the other not');
       if (found.type.elem !== wanted.type.elem) throw refuse('the elements have another type');
       checkLimits(found.length, found.type.limits, wanted.type.limits, 'elements', refuse);
       linked.tables.push(found);
@@ -53,6 +54,7 @@ function take(linked: Linked, { module, name }: Import, wanted: ExternType, foun
     case 'memory': {
       if (!(found instanceof WasmMemory)) throw refuse(`a ${found.kind} is provided, a memory wanted`);
       if (found.type.shared !== wanted.type.shared) throw refuse('one is shared, the other not');
+      if (!found.type.is64 !== !wanted.type.is64) throw refuse('one has addresses of 64 bits, the other not');
       checkLimits(found.pages, found.type.limits, wanted.type.limits, 'pages', refuse);
       linked.memories.push(found);
       return;

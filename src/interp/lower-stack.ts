@@ -5,7 +5,7 @@
 import { ExhaustedError } from '../errors.js';
 import type { ModuleCode } from './code.js';
 import { C, moveOf } from './lower-table.js';
-import { F64, I64, type FuncType, type ValType } from './types.js';
+import { F64, I32, I64, type FuncType, type ValType } from './types.js';
 
 /** Operands are slots of 16 bits. */
 export const MAX_FRAME = 0xffff;
@@ -135,5 +135,39 @@ export class OperandStack {
     this.settleFrom(this.height - n);
     this.height -= n;
     this.emit(op | this.slot(this.height) << 12, w1, w2);
+  }
+
+  // ---- indices of memories and tables
+
+  /**
+   * Before an access: makes another memory than the first the one that is accessed.
+   * @param offset at most 2^32 - 1, but for memories with i64 addresses, which are never so large
+   * @returns whether its addresses are i64
+   */
+  useMemory(memory: number, offset: number): boolean {
+    if (memory !== 0) this.emit(C.memoryUse, memory);
+    if (offset > 0xffffffff) this.emit(C.memoryOutside);
+    return this.memoryIndex(memory) === I64;
+  }
+
+  memoryUsed(memory: number): void {
+    if (memory !== 0) this.emit(C.memoryUse, 0);
+  }
+
+  /** The slot of an index as i32. */
+  indexSlot(h: number, is64: boolean): number {
+    const slot = this.slotOf(h);
+    if (!is64) return slot;
+    const own = this.slot(h);
+    this.emit(C.index64 | own << 12, slot);
+    return own;
+  }
+
+  memoryIndex(index: number): ValType {
+    return this.code.module.memories[index].is64 ? I64 : I32;
+  }
+
+  tableIndex(index: number): ValType {
+    return this.code.module.tables[index].type.is64 ? I64 : I32;
   }
 }

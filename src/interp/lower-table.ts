@@ -70,7 +70,7 @@ export const C = {
   tableGet: coreOp('table.get'), tableSet: coreOp('table.set'), tableSize: coreOp('table.size'), tableGrow: coreOp('table.grow'),
   tableFill: coreOp('table.fill'), tableCopy: coreOp('table.copy'), tableInit: coreOp('table.init'), elemDrop: coreOp('elem.drop'),
   memorySize: coreOp('memory.size'), memoryGrow: coreOp('memory.grow'), memoryInit: coreOp('memory.init'), memoryCopy: coreOp('memory.copy'),
-  memoryFill: coreOp('memory.fill'), dataDrop: coreOp('data.drop'),
+  memoryFill: coreOp('memory.fill'), memoryOutside: coreOp('memory.outside'), memoryUse: coreOp('memory.use'), index64: coreOp('index64'), dataDrop: coreOp('data.drop'),
   store: { 0x36: coreOp('i32.store.k'), 0x3a: coreOp('i32.store8.k'), 0x3b: coreOp('i32.store16.k') } as { readonly [op: number]: number },
 } as const;
 

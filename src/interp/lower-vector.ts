@@ -40,10 +40,12 @@ export function lowerVector(stack: OperandStack, { row, a, b, c, d }: InstrReade
     return true;
   }
   const second = operands === 2 ? stack.popSlot() : 0;
-  const slots = stack.popSlot() | second << 16;
+  const is64 = words.startsWith('offset') && stack.useMemory(b, a);
+  const slots = stack.indexSlot(stack.pop(), is64) | second << 16;
   if (result === undefined) stack.emit(op, slots, a);
   else stack.produce(op, result, slots, a);
   if (words === 'offset lane') stack.word(d);
+  if (words.startsWith('offset')) stack.memoryUsed(b);
   if (words === 'lanes') for (const word of [b, c, d]) stack.word(word);
   return true;
 }

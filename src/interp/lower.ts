@@ -92,8 +92,8 @@ class Lowering extends ControlStack {
       case 0x24: this.setGlobal(a); return false;
       case 0x25: this.produce(C.tableGet, this.tableType(a), this.popSlot(), a); return false;
       case 0x26: this.operands(2, C.tableSet, a); return false;
-      case 0x3f: this.produce(C.memorySize, I32); return false;
-      case 0x40: this.produce(C.memoryGrow, I32, this.popSlot()); return false;
+      case 0x3f: this.produce(C.memorySize, this.memoryIndex(a), a); return false;
+      case 0x40: this.produce(C.memoryGrow, this.memoryIndex(a), this.popSlot(), a); return false;
       case 0x41: this.push(I32, CONST, a, 0); return false;
       case 0x42: this.push(I64, CONST, a, b); return false;
       case 0x43: this.push(F32, CONST, a, 0); return false;
@@ -105,20 +105,20 @@ class Lowering extends ControlStack {
       case 0xd0: this.produce(C.refNull, a); return false;
       case 0xd1: this.produce(C.refIsNull, I32, this.popSlot()); return false;
       case 0xd2: this.produce(C.refFunc, refTo(this.code.module.funcs[a], false), a); return false;
-      case 0xfc08: this.operands(3, C.memoryInit, a); return false;
+      case 0xfc08: this.operands(3, C.memoryInit, a, b); return false;
       case 0xfc09: this.emit(C.dataDrop, a); return false;
-      case 0xfc0a: this.operands(3, C.memoryCopy); return false;
-      case 0xfc0b: this.operands(3, C.memoryFill); return false;
+      case 0xfc0a: this.operands(3, C.memoryCopy, a, b); return false;
+      case 0xfc0b: this.operands(3, C.memoryFill, a); return false;
       case 0xfc0c: this.operands(3, C.tableInit, b, a); return false;
       case 0xfc0d: this.emit(C.elemDrop, a); return false;
       case 0xfc0e: this.operands(3, C.tableCopy, a, b); return false;
       case 0xfc0f: this.tableGrow(a); return false;
-      case 0xfc10: this.produce(C.tableSize, I32, a); return false;
+      case 0xfc10: this.produce(C.tableSize, this.tableIndex(a), a); return false;
       case 0xfc11: this.operands(3, C.tableFill, a); return false;
     }
     const simple = SIMPLE[instr.row];
     if (simple) this.simple(simple);
-    else if (ACCESS[instr.row] !== 0) this.access(op, ACCESS[instr.row], a);
+    else if (ACCESS[instr.row] !== 0) this.access(op, ACCESS[instr.row], a, b);
     else if (!lowerVector(this, instr)) throw new Error(`bug: ${mnemonicOf(op)} passed validation and has no lowering`);
     return false;
   }
@@ -151,13 +151,19 @@ class Lowering extends ControlStack {
     this.produce(op, row.result, first | second << 16);
   }
 
-  access(op: number, core: number, offset: number): void {
+  access(op: number, core: number, offset: number, memory: number): void {
+    const is64 = this.useMemory(memory, offset);
+    this.accessUsed(op, core, offset, is64);
+    this.memoryUsed(memory);
+  }
+
+  accessUsed(op: number, core: number, offset: number, is64: boolean): void {
     if (op < 0x36) {
-      this.produce(core, op === 0x28 || (op >= 0x2c && op <= 0x2f) ? I32 : op === 0x2a ? F32 : op === 0x2b ? F64 : I64, this.popSlot(), offset | 0);
+      this.produce(core, op === 0x28 || (op >= 0x2c && op <= 0x2f) ? I32 : op === 0x2a ? F32 : op === 0x2b ? F64 : I64, this.indexSlot(this.pop(), is64), offset | 0);
       return;
     }
     const value = this.pop();
-    const address = this.slotOf(this.pop());
+    const address = this.indexSlot(this.pop(), is64);
     if (this.where[value] === CONST && C.store[op]) this.emit(C.store[op] | address << 12, offset | 0, this.lo[value]);
     else this.emit(core | address << 12, this.slotOf(value), offset | 0);
   }
@@ -214,7 +220,7 @@ class Lowering extends ControlStack {
   tableGrow(table: number): void {
     this.settleFrom(this.height - 2);
     this.height -= 2;
-    this.produce(C.tableGrow, I32, this.slot(this.height), table);
+    this.produce(C.tableGrow, this.tableIndex(table), this.slot(this.height), table);
   }
 
   // ---- calls
@@ -234,7 +240,7 @@ class Lowering extends ControlStack {
     const element = this.pop();
     const first = this.height - type.params.length;
     this.settleFrom(first);
-    const slot = this.slotOf(element);
+    const slot = this.indexSlot(element, this.tableIndex(table) === I64);
     this.height = first;
     this.emit(C.callIndirect | this.slot(first) << 12, slot, this.code.typeIds[typeIndex], table);
     for (const result of type.results) this.push(result, OWN, 0, 0);

@@ -8,7 +8,12 @@ import { FILES, Machine } from './files.js';
 import type { WasmFunc } from './func.js';
 import { F32, F64, I32, I64, V128, isRef, type FuncType, type ValType } from './types.js';
 
-const { I32: R32, F32: RF32, I64: R64, F64: RF64, U8 } = FILES;
+const { I32: R32, F32: RF32, L32, I64: R64, F64: RF64, U8 } = FILES;
+
+/** An address, an index or a count in a slot: an unsigned number, not exact where it is beyond 2^53 and thus out of every bounds. */
+export function indexAt(slot: number, is64: boolean | undefined): number {
+  return is64 ? (L32[2 * slot + 1] >>> 0) * 0x1_0000_0000 + (L32[2 * slot] >>> 0) : R32[slot] >>> 0;
+}
 
 /** `raw`: floats as their bits, i32 and i64 alike. */
 export class ValueMachine extends Machine {

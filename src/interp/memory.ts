@@ -8,6 +8,8 @@ import type { MemoryType } from './types.js';
 export const PAGE = 65536;
 /** the address space of 32 bits */
 export const MAX_PAGES = 65536;
+/** an address in the last page would not be told from one beyond 2^32 */
+const MAX_PAGES_64 = MAX_PAGES - 1;
 
 export class WasmMemory implements Memory {
   readonly kind = 'memory';
@@ -16,15 +18,18 @@ export class WasmMemory implements Memory {
   #view: DataView;
   #bytes: Uint8Array | undefined;
   readonly #limit: number;
+  readonly #room: () => number;
 
   /**
    * @param type limits in pages of 64 KiB
    * @param limit pages beyond which `grow` fails, whatever the type allows
+   * @param others pages that count against the limit besides its own
    * @throws RangeError where the host has not as much memory
    */
-  constructor(type: MemoryType, limit = MAX_PAGES) {
+  constructor(type: MemoryType, limit = MAX_PAGES, others = () => 0) {
     this.type = type;
-    this.#limit = Math.min(limit, type.limits.max ?? MAX_PAGES, MAX_PAGES);
+    this.#limit = Math.min(type.limits.max ?? MAX_PAGES, type.is64 ? MAX_PAGES_64 : MAX_PAGES);
+    this.#room = () => limit - others();
     this.#buffer = new ArrayBuffer(type.limits.min * PAGE);
     this.#view = new DataView(this.#buffer);
   }
@@ -48,11 +53,11 @@ export class WasmMemory implements Memory {
   grow(pages: number): number {
     const before = this.pages;
     const after = before + pages;
-    if (!(pages >= 0) || after > this.#limit) return -1;
+    if (!(pages >= 0) || after > this.#limit || after > this.#room()) return -1;
     if (pages === 0) return before;
     const size = after * PAGE;
     if (size > this.#buffer.byteLength) {
-      const buffer = allocate(Math.min(Math.max(size, 2 * this.#buffer.byteLength), this.#limit * PAGE)) ?? allocate(size);
+      const buffer = allocate(Math.min(Math.max(size, 2 * this.#buffer.byteLength), Math.min(this.#limit, this.#room()) * PAGE)) ?? allocate(size);
       if (!buffer) return -1;
       new Uint8Array(buffer).set(this.bytes);
       this.#buffer = buffer;

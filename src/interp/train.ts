@@ -71,7 +71,7 @@ function pass(words: number[], operands: Operands, constant: number, leaves: rea
     if (!operands.floats && /f(?:32|64)/.test(op.name)) continue;
     one(words, op, operands, constant, leaves, type);
   }
-  words.push(coreOp('memory.size') | D << 12);
+  words.push(coreOp('memory.size') | D << 12, 0);
 }
 
 function one(words: number[], { name, format }: CoreOp, operands: Operands, constant: number, leaves: readonly number[], type: number): void {

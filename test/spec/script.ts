@@ -384,6 +384,7 @@ function spectest(): { readonly [item: string]: Extern | undefined } {
     print_f64: print('print_f64', [F64]), print_i32_f32: print('print_i32_f32', [I32, F32]), print_f64_f64: print('print_f64_f64', [F64, F64]),
     global_i32: global(I32, 666), global_i64: global(I64, 666n), global_f32: global(F32, 666.6), global_f64: global(F64, 666.6),
     table: new WasmTable({ elem: FUNCREF, limits: { min: 10, max: 20 } }),
+    table64: new WasmTable({ elem: FUNCREF, limits: { min: 10, max: 20 }, is64: true }),
     memory: new WasmMemory({ limits: { min: 1, max: 2 }, shared: false }),
   };
 }
