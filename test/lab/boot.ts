@@ -27,7 +27,7 @@ export async function bootAndRun(image: Image, command: string, cwd: string, sec
     const started = Date.now();
     const qemu = spawn('qemu-system-x86_64', [
       '-accel', 'tcg,thread=multi', '-cpu', 'max', '-smp', '2', '-m', '2048', '-nographic', '-no-reboot', '-nic', 'none',
-      '-kernel', image.kernel, '-initrd', initramfs, '-append', 'console=ttyS0 quiet panic=-1 lsm=bpf',
+      '-kernel', image.kernel, '-initrd', initramfs, '-append', 'console=ttyS0 quiet loglevel=1 panic=-1 lsm=bpf',
       '-virtfs', 'local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap',
     ], { stdio: ['ignore', 'pipe', 'pipe'] });
     let output = '';
@@ -47,12 +47,12 @@ export async function bootAndRun(image: Image, command: string, cwd: string, sec
 
 function buildInitramfs(work: string, image: Image, command: string, cwd: string): string {
   const root = join(work, 'root');
-  for (const folder of ['bin', 'sbin', 'dev', 'proc', 'sys', 'host', 'lib', 'modules']) mkdirSync(join(root, folder), { recursive: true });
+  for (const folder of ['bin', 'sbin', 'dev', 'proc', 'sys', 'host', 'modules']) mkdirSync(join(root, folder), { recursive: true });
   copyFileSync('/bin/busybox', join(root, 'bin/busybox'));
   for (const name of ['sh', 'mount', 'insmod', 'cat', 'chroot', 'poweroff', 'ip', 'mkdir']) symlinkSync('busybox', join(root, 'bin', name));
-  // the kernel's own module loading (veth, cls_bpf …) calls this one, with the unpacked package's modules
-  symlinkSync('../bin/busybox', join(root, 'sbin/modprobe'));
-  symlinkSync(`/host${image.root}/lib/modules`, join(root, 'lib/modules'));
+  // the kernel's own module loading (veth, cls_bpf …) calls this one; busybox's does not read compressed modules
+  writeFileSync(join(root, 'sbin/modprobe'), `#!/bin/sh\nexec chroot /host /sbin/modprobe -d ${image.root} "$@"\n`);
+  chmodSync(join(root, 'sbin/modprobe'), 0o755);
 
   const names: string[] = [];
   const folder = join(image.root, 'lib/modules', image.release);
@@ -87,7 +87,7 @@ mount -t cgroup2 cgroup2 /host/sys/fs/cgroup
 mount -t securityfs securityfs /host/sys/kernel/security
 mkdir -p /host/run/netns /host/run/tmp
 ip link set lo up
-export HOME=/run/tmp TMPDIR=/run/tmp LAB=${basename(image.root)} PATH='${process.env['PATH'] ?? '/usr/bin:/bin'}'
+export HOME=/run/tmp TMPDIR=/run/tmp NO_COLOR=1 FORCE_COLOR=0 TERM=dumb LAB=${basename(image.root)} PATH='${process.env['PATH'] ?? '/usr/bin:/bin'}'
 chroot /host /bin/sh -c "$(cat /command)" </dev/null
 echo "LAB-EXIT $?"
 poweroff -f
