@@ -81,6 +81,7 @@ for module in ${names.join(' ')}; do insmod /modules/$module; done
 mount -t 9p -o trans=virtio,version=9p2000.L,msize=1048576,cache=loose,ro host /host
 for tree in proc sys dev; do mount --bind /$tree /host/$tree; done
 mount -t tmpfs tmpfs /host/run
+mount --bind /host${image.root}/boot /host/boot
 mount -t tracefs tracefs /host/sys/kernel/tracing
 mount -t bpf bpf /host/sys/fs/bpf
 mount -t cgroup2 cgroup2 /host/sys/fs/cgroup

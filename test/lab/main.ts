@@ -1,13 +1,14 @@
 /**
  * `npm run lab -- [KERNEL…] [-- COMMAND…]`: boots each kernel (default: all of kernels.ts) and runs the command in it (default:
- * the tests that talk to the kernel). Prints what the guests print, then a line a kernel; fails when one of them does.
+ * the tests that talk to the kernel). Prints what the guests print, then a table of what works where and a line a kernel; fails when one of them does.
  */
 import { fetchKernel } from './fetch.js';
 import { bootAndRun } from './boot.js';
 import { KERNELS } from './kernels.js';
+import { readResults, table } from './result.js';
 
 const DEFAULT_COMMAND = 'exec node build/test/support/main.js kernel/ loader/ lab/';
-const SECONDS = 300;
+const SECONDS = Number(process.env['LAB_SECONDS'] ?? 300);
 
 const split = process.argv.indexOf('--', 2);
 const names = process.argv.slice(2, split < 0 ? undefined : split);
@@ -19,6 +20,7 @@ if (unknown.length) {
 }
 
 const closing: string[] = [];
+const results = new Map<string, ReadonlyMap<string, string>>();
 for (const kernel of KERNELS.filter(({ name }) => names.length === 0 || names.includes(name))) {
   console.log(`# lab ${kernel.name}: fetching`);
   try {
@@ -27,9 +29,12 @@ for (const kernel of KERNELS.filter(({ name }) => names.length === 0 || names.in
     const run = await bootAndRun(image, command, process.cwd(), SECONDS, (text) => process.stdout.write(text));
     closing.push(`lab ${kernel.name} (${image.release}): status ${run.status}, ${run.seconds.toFixed(1)} s`);
     if (run.status !== 0) process.exitCode = 1;
+    const found = readResults(run.output);
+    if (found.size > 0) results.set(kernel.name, found);
   } catch (error) {
     closing.push(`lab ${kernel.name}: ${(error as Error).message}`);
     process.exitCode = 1;
   }
 }
+if (results.size > 0) console.log(`\n${table(results)}\n`);
 console.log(closing.join('\n'));

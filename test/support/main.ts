@@ -1,7 +1,8 @@
 /**
- * The test runner: takes every *.test.js below build/test (or those whose path holds one of the arguments), one after the
- * other, imports it and runs its suites before the next is touched, so that what a file notes while it is imported still holds
- * when its tests run. Ends with `N passed, N failed, N skipped`, and fails when nothing passed or a file brought no suite.
+ * The test runner: takes every *.test.js below build/test, and in a kernel of the lab (LAB is set) every *.lab.js, which no other
+ * machine can be asked to pass; or those of them whose path holds one of the arguments. One after the other it imports them and
+ * runs their suites before the next is touched, so that what a file notes while it is imported still holds when its tests run.
+ * Ends with `N passed, N failed, N skipped`, and fails when nothing passed or a file brought no suite.
  */
 import { readdirSync } from 'node:fs';
 import { join, relative } from 'node:path';
@@ -17,9 +18,10 @@ declare global {
 type SuiteRun = () => Promise<[errors: string | true, passed: number, skipped: number, total: number]>;
 
 const root = fileURLToPath(new URL('..', import.meta.url));
+const inLab = process.env['LAB'] !== undefined;
 const wanted = process.argv.slice(2);
 const files = readdirSync(root, { recursive: true, encoding: 'utf8' })
-  .filter((file) => file.endsWith('.test.js') && (wanted.length === 0 || wanted.some((part) => file.includes(part))))
+  .filter((file) => (file.endsWith('.test.js') || inLab && file.endsWith('.lab.js')) && (wanted.length === 0 || wanted.some((part) => file.includes(part))))
   .sort();
 
 // uvu looks at UVU_DEFER while it is imported

@@ -21,6 +21,8 @@ export interface Suite {
   needing(needs: readonly Need[], name: string, body: Body): void;
 }
 
+/** milliseconds of each test that passed */
+export const slowest: [ms: number, test: string][] = [];
 export const counts = { passed: 0, failed: 0, skipped: [] as string[] };
 
 /** Declares a suite: `suite('bytes', (test) => { test('Reader.u32 reads little-endian', …) })`. */
@@ -30,10 +32,12 @@ export function suite(title: string, declare: (test: Suite) => void): void {
   const test = ((name, body) => {
     declared++;
     s(name, async () => {
+      const start = Date.now();
       counts.failed++;
       await body();
       counts.failed--;
       counts.passed++;
+      slowest.push([Date.now() - start, `${title} > ${name}`]);
     });
   }) as Suite;
   test.table = (rows, name, body) => {
