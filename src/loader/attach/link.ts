@@ -2,8 +2,10 @@
  * What attaching gives back, and what every family is asked with. A link owns the descriptors that keep its program attached;
  * closing it detaches. No family's own rules here.
  */
-import { AttachError, ProjectError, UnsupportedError } from '../../errors.js';
+import { AttachError, ProjectError, SyscallError, UnsupportedError } from '../../errors.js';
+import { Errno } from '../../kernel/errno.js';
 import type { Fd } from '../../kernel/fd.js';
+import { kernelAtLeast } from '../../kernel/release.js';
 import { TARGETS, type Section } from '../sections.js';
 
 /** A program's attachment. */
@@ -114,5 +116,10 @@ export function holding<T>(fds: Fd[], body: () => T): T {
 /** An error of a lower layer, told as this attachment's. */
 export function asAttachError(request: AttachRequest, error: unknown): unknown {
   if (!(error instanceof ProjectError) || error instanceof AttachError || error instanceof UnsupportedError) return error;
+  const { prefix, since } = request.section;
+  // an attach type that the kernel does not know yet
+  if (error instanceof SyscallError && error.errno === Errno.EINVAL && !kernelAtLeast(since)) {
+    return new UnsupportedError(`section "${prefix}" of program "${request.program}"`, since);
+  }
   return failAttach(request, error.message, '', error);
 }
