@@ -3,9 +3,9 @@
  * from a position to a function and a byte of the module. lower.ts fills it, function by function, when one is first called.
  */
 import { coreOp } from './core-table.js';
-import { typeIdOf } from './func.js';
 import { lowerFunction, offsetsOf } from './lower.js';
 import type { Module } from './module.js';
+import { runtimeTypes, type RuntimeType } from './rtt.js';
 
 /** Positions that a frame returns to where its caller is not a function of the same instance. */
 export const RETURN_BASE = 0, RETURN_CROSS = 1, RETURN_HOST = 2;
@@ -29,9 +29,11 @@ export class ModuleCode {
 
   /** type index -> number that is equal for equal types of all modules */
   readonly typeIds: Int32Array;
+  readonly types: readonly RuntimeType[];
 
   constructor(readonly module: Module) {
-    this.typeIds = Int32Array.from(module.types, typeIdOf);
+    this.types = runtimeTypes(module);
+    this.typeIds = Int32Array.from(this.types, ({ id }) => id);
     this.entries = new Int32Array(module.funcs.length);
     MARKERS.forEach((name, at) => this.words[at] = coreOp(name));
   }

@@ -9,6 +9,7 @@ import { bulkInstructions } from './cold-bulk.js';
 import { COLD, CORE_OPS, coreOp } from './core-table.js';
 import { FILES } from './files.js';
 import type { WasmFunc } from './func.js';
+import { runtimeType } from './rtt.js';
 import type { Runner } from './run.js';
 import { V128 } from './types.js';
 
@@ -19,7 +20,23 @@ type Cold = (typeof COLD)[number] | 'call_indirect';
 /** @returns carries out the instruction at the machine's `pc`, whose first word is `w` */
 export function makeCold(m: Runner): (w: number) => void {
   const table = (word: number) => m.inst.tables[m.code[m.pc + word]];
-  const call = coreOp('call');
+  const call = coreOp('call'), tailCall = coreOp('return_call');
+  /** The function that an indirect call is of. */
+  const element = (): WasmFunc => {
+    const index = I32[m.fp + m.code[m.pc + 1]] >>> 0;
+    const { elems } = table(3);
+    if (index >= elems.length) throw new Trap('undefined element', `index ${index}, the table has ${elems.length}`);
+    const func = elems[index] as WasmFunc | null;
+    if (func === null) throw new Trap('uninitialized element', `index ${index}`);
+    if (!func.rtt.isBelow(runtimeType(m.code[m.pc + 2]))) throw new Trap('indirect call type mismatch', `element ${index}${func.name === undefined ? '' : ` is "${func.name}"`}`);
+    return func;
+  };
+  /** The function that a call through a reference is of. */
+  const target = (): WasmFunc => {
+    const func = m.getRef(m.fp + m.code[m.pc + 1]) as WasmFunc | null;
+    if (func === null) throw new Trap('null function reference');
+    return func;
+  };
 
   const handlers: { readonly [K in Cold]: (w: number) => void } = {
     ...bulkInstructions(m),
@@ -37,18 +54,32 @@ export function makeCold(m: Runner): (w: number) => void {
       m.callAcross(m.inst.funcs[m.code[m.pc + 1]], w >>> 12, 2);
     },
     'call_indirect'(w) {
-      const index = I32[m.fp + m.code[m.pc + 1]] >>> 0;
-      const { elems } = table(3);
-      if (index >= elems.length) throw new Trap('undefined element', `index ${index}, the table has ${elems.length}`);
-      const func = elems[index] as WasmFunc | null;
-      if (func === null) throw new Trap('uninitialized element', `index ${index}`);
-      if (func.typeId !== m.code[m.pc + 2]) throw new Trap('indirect call type mismatch', `element ${index}${func.name === undefined ? '' : ` is "${func.name}"`}`);
-      if (func.instance === m.inst) {
+      const func = element();
+      if (func.instance === m.inst && func.typeId === m.code[m.pc + 2]) {
+        // the loop carries it out, now and the next time
         m.inst.code.entry(func.index);
         m.enter(m.inst);
       } else {
-        m.callAcross(func, w >>> 12, 4);
+        m.callFunc(func, w >>> 12, 4);
       }
+    },
+    'call_ref'(w) {
+      m.callFunc(target(), w >>> 12, 2);
+    },
+    'return_call.lazy'() {
+      const entry = m.inst.code.entry(m.code[m.pc + 1]);
+      m.enter(m.inst);
+      m.code[m.pc + 1] = entry;
+      m.code[m.pc] = tailCall;
+    },
+    'return_call.import'() {
+      m.callInPlace(m.inst.funcs[m.code[m.pc + 1]], 2);
+    },
+    'return_call_indirect'() {
+      m.callInPlace(element(), 4);
+    },
+    'return_call_ref'() {
+      m.callInPlace(target(), 2);
     },
     unreachable() {
       throw new Trap('unreachable');
@@ -94,6 +125,10 @@ export function makeCold(m: Runner): (w: number) => void {
     'ref.func'(w) {
       m.setRef(m.fp + (w >>> 12), m.inst.funcs[m.code[m.pc + 1]]);
       m.pc += 2;
+    },
+    'ref.as_non_null'(w) {
+      if (m.getRef(m.fp + (w >>> 12)) === null) throw new Trap('null reference');
+      m.pc += 1;
     },
     'move.ref'(w) {
       m.setRef(m.fp + (w >>> 12), m.getRef(m.fp + m.code[m.pc + 1]));

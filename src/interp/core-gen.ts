@@ -59,7 +59,7 @@ const TAIL = `        // falls through
           m.pc = pc; m.fp = fp; m.sp = sp; m.fuel = fuel;
           cold(w);
           ({ pc, fp, sp, fuel, code, view, g32, k64, kf64, k32 } = m);
-          if (m.exit !== 0) break run;
+          if (m.exit !== 0 || fuel < 0) break run;
         }
       }
     } finally {

@@ -154,7 +154,8 @@ const MEMORY_CONSTANT: readonly CoreOp[] = (['Int32', 'Int16', 'Int8'] as const)
 
 const POP = 'sp -= 2; pc = CS[sp]; fp = CS[sp + 1];';
 /** Enters the function whose code starts at `entry`: a header of (frame size, first slot to clear, slot after the last to clear). */
-const ENTER = (words: number) => `if (top + code[entry] > SLOTS || sp >= m.spLimit) throw m.exhausted(sp, top); if (--fuel < 0) break run; CS[sp] = pc + ${words}; CS[sp + 1] = fp; sp += 2; fp = top; for (let i = fp + code[entry + 1], end = fp + code[entry + 2]; i < end; i++) { I32[i] = 0; F64[i] = 0; } pc = entry + 3;`;
+const CLEAR = 'for (let i = fp + code[entry + 1], end = fp + code[entry + 2]; i < end; i++) { I32[i] = 0; F64[i] = 0; } pc = entry + 3;';
+const ENTER = (words: number) => `if (top + code[entry] > SLOTS || sp >= m.spLimit) throw m.exhausted(sp, top); if (--fuel < 0) break run; CS[sp] = pc + ${words}; CS[sp + 1] = fp; sp += 2; fp = top; ${CLEAR}`;
 
 const OTHER: readonly CoreOp[] = [
   { name: 'move32', format: 'da', text: 'I32[%d] = I32[%a];' },
@@ -175,6 +176,8 @@ const OTHER: readonly CoreOp[] = [
   { name: 'return32', format: 'own', text: `I32[fp] = I32[%d]; ${POP}` },
   { name: 'return64', format: 'own', text: `F64[fp] = F64[%d]; ${POP}` },
   { name: 'call', format: 'own', text: `const entry = code[pc + 1], top = %d; ${ENTER(2)}` },
+  // in place of the frame, in whose first slots the arguments are
+  { name: 'return_call', format: 'own', text: `const entry = code[pc + 1]; if (fp + code[entry] > SLOTS) throw m.exhausted(sp, fp); if (--fuel < 0) break run; ${CLEAR}` },
   // [op | slot of the arguments, slot of the index, canonical type, table]: goes on to the cold path where this one does not fit
   { name: 'call_indirect', format: 'own', text: `const f = m.inst.tables[code[pc + 3]].funcs[I32[fp + code[pc + 1]] >>> 0]; if (f && f.instance === m.inst && f.typeId === code[pc + 2] && m.inst.code.entries[f.index] !== 0) { const entry = m.inst.code.entries[f.index], top = %d; ${ENTER(4)} continue run; }` },
 ];
@@ -182,11 +185,11 @@ const OTHER: readonly CoreOp[] = [
 /** Carried out by machine.ts, outside of the switch, with the whole state saved. */
 export const COLD = [
   'return.base', 'return.cross', 'return.host',
-  'call.lazy', 'call.import', 'unreachable',
+  'call.lazy', 'call.import', 'call_ref', 'return_call.lazy', 'return_call.import', 'return_call_indirect', 'return_call_ref', 'unreachable',
   'global.get.cell', 'global.set.cell',
   'memory.size', 'memory.grow', 'memory.init', 'memory.copy', 'memory.fill', 'memory.outside', 'data.drop',
   'table.get', 'table.set', 'table.size', 'table.grow', 'table.fill', 'table.copy', 'table.init', 'elem.drop',
-  'ref.null', 'ref.is_null', 'ref.func', 'move.ref', 'select.ref',
+  'ref.null', 'ref.is_null', 'ref.func', 'move.ref', 'select.ref', 'ref.as_non_null',
 ] as const;
 
 /** Vector instructions; copying a v128, and choosing one of two by the third operand, have no opcode of their own. */

@@ -4,10 +4,13 @@
  */
 import type { Func, HostFunc } from './engine.js';
 import type { WasmInstance } from './instance.js';
+import { functionType, type RuntimeType } from './rtt.js';
 import type { FuncType } from './types.js';
 
 export class WasmFunc implements Func {
   readonly kind = 'func';
+  /** in process-wide types (rtt.ts) */
+  readonly type: FuncType;
   /** equal for equal types, across modules */
   readonly typeId: number;
 
@@ -15,8 +18,9 @@ export class WasmFunc implements Func {
    * @param instance of a guest function the instance it belongs to
    * @param index in that instance's function index space
    */
-  constructor(readonly type: FuncType, readonly instance: WasmInstance | undefined, readonly index: number, readonly host: HostFunc | undefined) {
-    this.typeId = typeIdOf(type);
+  constructor(readonly rtt: RuntimeType, readonly instance: WasmInstance | undefined, readonly index: number, readonly host: HostFunc | undefined) {
+    this.type = rtt.def.func;
+    this.typeId = rtt.id;
   }
 
   get name(): string | undefined {
@@ -24,21 +28,13 @@ export class WasmFunc implements Func {
   }
 }
 
-const ids = new Map<string, number>();
+const wrapped = new WeakMap<HostFunc, WasmFunc[]>();
 
-/** Function types are equal by structure; equal ones have one number, for the whole process. */
-export function typeIdOf(type: FuncType): number {
-  const key = `${type.params.join()}:${type.results.join()}`;
-  let id = ids.get(key);
-  if (id === undefined) ids.set(key, id = ids.size);
-  return id;
-}
-
-const wrapped = new WeakMap<HostFunc, WasmFunc>();
-
-/** The function instance of a host function: one, wherever it is imported. */
-export function hostFunc(host: HostFunc): WasmFunc {
-  let func = wrapped.get(host);
-  if (!func) wrapped.set(host, func = new WasmFunc(host.type, undefined, -1, host));
+/** The function instance of a host function that has the type: one, wherever it is imported. */
+export function hostFunc(host: HostFunc, type: RuntimeType = functionType(host.type)): WasmFunc {
+  let funcs = wrapped.get(host);
+  if (!funcs) wrapped.set(host, funcs = []);
+  let func = funcs.find(({ rtt }) => rtt === type);
+  if (!func) funcs.push(func = new WasmFunc(type, undefined, -1, host));
   return func;
 }

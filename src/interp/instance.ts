@@ -12,6 +12,7 @@ import { WasmGlobal } from './global.js';
 import { link } from './link.js';
 import { MAX_PAGES, WasmMemory } from './memory.js';
 import type { Expr, MemoryType, Module } from './module.js';
+import { processGlobal, processTable } from './rtt.js';
 import { runner } from './run.js';
 import { type DataRange, initElements, initMemory } from './segments.js';
 import { MAX_TABLE, WasmTable } from './table.js';
@@ -40,11 +41,11 @@ export class WasmInstance implements Instance {
   constructor(readonly module: Module, imports: Imports, limits: Partial<Limits> = {}) {
     this.limits = { ...DEFAULT_LIMITS, ...limits };
     this.code = codeOf(module);
-    const linked = link(module, imports);
+    const linked = link(module, this.code.types, imports);
     const { bytes, imported } = module;
     this.funcs = [...linked.funcs, ...module.codes.map((_, i) => {
       const index = imported.func + i;
-      return new WasmFunc(module.types[module.funcs[index]], this, index, undefined);
+      return new WasmFunc(this.code.types[module.funcs[index]], this, index, undefined);
     })];
     this.globalWords = new Int32Array(2 * module.globals.length);
     const globals = [...linked.globals];
@@ -56,7 +57,7 @@ export class WasmInstance implements Instance {
         globals.push(new WasmGlobal(type, value));
         return;
       }
-      const global = new WasmGlobal(type, undefined, this.globalWords, 2 * (imported.global + i));
+      const global = new WasmGlobal(processGlobal(this.code.types, type), undefined, this.globalWords, 2 * (imported.global + i));
       this.globalWords[global.at] = lo;
       this.globalWords[global.at + 1] = hi;
       if (global.isReference) global.ref = value;
@@ -64,7 +65,7 @@ export class WasmInstance implements Instance {
     });
     this.tables = [...linked.tables, ...module.tables.slice(imported.table).map(({ type, init }) => {
       if (type.limits.min > this.limits.tableElements) throw new ExhaustedError('table size', `${type.limits.min} elements, the limit is ${this.limits.tableElements}`);
-      return new WasmTable(type, init ? constant(init).value : null, this.limits.tableElements);
+      return new WasmTable(processTable(this.code.types, type), init ? constant(init).value : null, this.limits.tableElements);
     })];
     this.memories = [...linked.memories, ...this.#allocateMemories(module.memories.slice(imported.memory))];
     this.memory = this.memories[0];

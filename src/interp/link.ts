@@ -4,10 +4,11 @@
  */
 import { LinkError } from '../errors.js';
 import type { Extern, ExternType, Imports } from './engine.js';
-import { WasmFunc, hostFunc, typeIdOf } from './func.js';
+import { WasmFunc, hostFunc } from './func.js';
 import { WasmGlobal } from './global.js';
 import { WasmMemory } from './memory.js';
 import type { Import, Module } from './module.js';
+import { RELATION, processGlobal, processTable, sameFuncType, type RuntimeType } from './rtt.js';
 import { importType, showFuncType } from './show.js';
 import { WasmTable } from './table.js';
 import type { LimitsType } from './types.js';
@@ -16,15 +17,26 @@ import type { LimitsType } from './types.js';
 export interface Linked { readonly funcs: WasmFunc[]; readonly tables: WasmTable[]; readonly memories: WasmMemory[]; readonly globals: WasmGlobal[] }
 
 /** @throws LinkError "unknown import" or "incompatible import type" */
-export function link(module: Module, imports: Imports): Linked {
+export function link(module: Module, types: readonly RuntimeType[], imports: Imports): Linked {
   const linked: Linked = { funcs: [], tables: [], memories: [], globals: [] };
   for (const wanted of module.imports) {
-    const type = importType(module, wanted);
+    const type = processImport(types, importType(module, wanted), wanted);
     const found = find(imports, wanted, type);
     if (found === undefined) throw new LinkError('unknown import', wanted.module, wanted.name, `nobody provides this ${type.kind}${type.kind === 'func' ? ` ${showFuncType(type.type)}` : ''}`);
-    take(linked, wanted, type, found);
+    take(linked, wanted, type, found, types);
   }
   return linked;
+}
+
+/** With process-wide types, as what is provided may come from another module. */
+function processImport(types: readonly RuntimeType[], type: ExternType, { desc }: Import): ExternType {
+  switch (desc.kind) {
+    case 'func': return { kind: 'func', type: types[desc.type].def.func };
+    case 'tag': return { kind: 'tag', type: types[desc.type].def.func };
+    case 'table': return { kind: 'table', type: processTable(types, desc.type) };
+    case 'global': return { kind: 'global', type: processGlobal(types, desc.type) };
+    case 'memory': return type;
+  }
 }
 
 function find(imports: Imports, { module, name }: Import, type: ExternType): Extern | undefined {
@@ -33,13 +45,15 @@ function find(imports: Imports, { module, name }: Import, type: ExternType): Ext
   return items && Object.hasOwn(items, name) ? items[name] : undefined;
 }
 
-function take(linked: Linked, { module, name }: Import, wanted: ExternType, found: Extern): void {
+function take(linked: Linked, { module, name, desc }: Import, wanted: ExternType, found: Extern, types: readonly RuntimeType[]): void {
   const refuse = (detail: string) => new LinkError('incompatible import type', module, name, detail);
   switch (wanted.kind) {
     case 'func': {
-      const func = found.kind === 'host' ? hostFunc(found) : found;
+      const type = types[(desc as { readonly type: number }).type];
+      // a host function has whatever type of that signature the module has for it
+      const func = found.kind === 'host' ? sameFuncType(found.type, wanted.type) ? hostFunc(found, type) : hostFunc(found) : found;
       if (!(func instanceof WasmFunc)) throw refuse(`a ${found.kind} is provided, a func wanted`);
-      if (func.typeId !== typeIdOf(wanted.type)) throw refuse(`${showFuncType(func.type)} is provided, ${showFuncType(wanted.type)} wanted`);
+      if (!func.rtt.isBelow(type)) throw refuse(`${showFuncType(func.type)} is provided, ${showFuncType(wanted.type)} wanted`);
       linked.funcs.push(func);
       return;
     }
@@ -62,7 +76,7 @@ function take(linked: Linked, { module, name }: Import, wanted: ExternType, foun
     case 'global': {
       if (!(found instanceof WasmGlobal)) throw refuse(`a ${found.kind} is provided, a global wanted`);
       if (found.type.mutable !== wanted.type.mutable) throw refuse(`a ${found.type.mutable ? 'mutable' : 'constant'} global is provided, a ${wanted.type.mutable ? 'mutable' : 'constant'} one wanted`);
-      if (found.type.type !== wanted.type.type) throw refuse('the value has another type');
+      if (!RELATION.matches(found.type.type, wanted.type.type) || wanted.type.mutable && !RELATION.matches(wanted.type.type, found.type.type)) throw refuse('the value has another type');
       linked.globals.push(found);
       return;
     }

@@ -107,7 +107,31 @@ export class ControlStack extends OperandStack {
   }
 
   branchIf(label: Label): void {
-    const condition = this.condition();
+    this.branchOn(label, this.condition());
+  }
+
+  /** Whether the topmost operand, a reference, is null: in the 32-bit part of its own slot. The operand stays. */
+  isNull(): number {
+    const h = this.height - 1;
+    this.settle(h);
+    const slot = this.slot(h);
+    this.emit(C.refIsNull | slot << 12, slot);
+    return slot;
+  }
+
+  branchOnNull(label: Label): void {
+    const slot = this.isNull();
+    const h = this.pop();
+    this.branchOn(label, { when: C.brIf, unless: C.brUnless, slot, operand: undefined });
+    this.push(this.types[h], OWN, 0, 0);
+  }
+
+  branchOnNonNull(label: Label): void {
+    this.branchOn(label, { when: C.brUnless, unless: C.brIf, slot: this.isNull(), operand: undefined });
+    this.pop();
+  }
+
+  branchOn(label: Label, condition: Condition): void {
     const n = this.arity(label);
     if (label.kind !== 'func' && (n === 0 || this.height - n === label.height)) {
       this.settleFrom(this.height - n);

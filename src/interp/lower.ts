@@ -83,6 +83,10 @@ class Lowering extends ControlStack {
       case 0x0f: this.emitReturn(); return true;
       case 0x10: this.call(a); return false;
       case 0x11: this.callIndirect(a, b); return false;
+      case 0x12: this.tailCall(a); return true;
+      case 0x13: this.tailIndirect(a, b); return true;
+      case 0x14: this.callRef(a); return false;
+      case 0x15: this.tailRef(a); return true;
       case 0x1a: this.pop(); return false;
       case 0x1b: case 0x1c: this.select(); return false;
       case 0x20: this.push(this.locals[a], LOCAL, a, 0); return false;
@@ -105,6 +109,9 @@ class Lowering extends ControlStack {
       case 0xd0: this.produce(C.refNull, a); return false;
       case 0xd1: this.produce(C.refIsNull, I32, this.popSlot()); return false;
       case 0xd2: this.produce(C.refFunc, refTo(this.code.module.funcs[a], false), a); return false;
+      case 0xd4: this.emit(C.refAsNonNull | this.slotOf(this.height - 1) << 12); return false;
+      case 0xd5: this.branchOnNull(this.label(a)); return false;
+      case 0xd6: this.branchOnNonNull(this.label(a)); return false;
       case 0xfc08: this.operands(3, C.memoryInit, a, b); return false;
       case 0xfc09: this.emit(C.dataDrop, a); return false;
       case 0xfc0a: this.operands(3, C.memoryCopy, a, b); return false;
@@ -244,5 +251,50 @@ class Lowering extends ControlStack {
     this.height = first;
     this.emit(C.callIndirect | this.slot(first) << 12, slot, this.code.typeIds[typeIndex], table);
     for (const result of type.results) this.push(result, OWN, 0, 0);
+  }
+
+  callRef(typeIndex: number): void {
+    const { params, results } = this.code.module.types[typeIndex];
+    const func = this.pop();
+    const first = this.height - params.length;
+    this.settleFrom(first);
+    const slot = this.slotOf(func);
+    this.height = first;
+    this.emit(C.callRef | this.slot(first) << 12, slot);
+    for (const result of results) this.push(result, OWN, 0, 0);
+  }
+
+  // ---- tail calls: the return behind them is for host functions
+
+  tailCall(index: number): void {
+    const { module } = this.code;
+    this.tailArguments(module.types[module.funcs[index]].params.length);
+    this.emit(index < module.imported.func ? C.tailImport : C.tailLazy, index);
+    this.emit(C.return0);
+  }
+
+  tailIndirect(typeIndex: number, table: number): void {
+    const element = this.pop();
+    this.settle(element);
+    const slot = this.indexSlot(element, this.tableIndex(table) === I64);
+    this.tailArguments(this.code.module.types[typeIndex].params.length);
+    this.emit(C.tailIndirect, slot, this.code.typeIds[typeIndex], table);
+    this.emit(C.return0);
+  }
+
+  tailRef(typeIndex: number): void {
+    const func = this.pop();
+    this.settle(func);
+    this.tailArguments(this.code.module.types[typeIndex].params.length);
+    this.emit(C.tailRef, this.slot(func));
+    this.emit(C.return0);
+  }
+
+  /** Moves the topmost operands to the frame's first slots, which lie below all operands: upwards, so that none is overwritten. */
+  tailArguments(n: number): void {
+    const first = this.height - n;
+    this.settleFrom(first);
+    for (let i = 0; i < n; i++) this.copy(first + i, i);
+    this.height = first;
   }
 }

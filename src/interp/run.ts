@@ -123,6 +123,34 @@ export class Runner extends ValueMachine {
 
   // ---- for cold.ts
 
+  /** Calls a function that is only known now: arguments and results at `slot` of the caller's frame. */
+  callFunc(func: WasmFunc, slot: number, words: number): void {
+    if (func.instance !== this.inst) {
+      this.callAcross(func, slot, words);
+      return;
+    }
+    this.fuel--;
+    this.#push(func, this.pc + words, this.fp + slot);
+  }
+
+  /**
+   * Calls a function in place of the running one, in whose first slots the arguments are. One of the host is simply called, and
+   * the `return` behind the instruction follows.
+   */
+  callInPlace(func: WasmFunc, words: number): void {
+    if (func.host) {
+      this.callAcross(func, 0, words);
+      return;
+    }
+    this.fuel--;
+    const { sp, inst } = this;
+    if (func.instance !== inst && CS[sp - 2] > RETURN_HOST) {
+      this.#boundaries.push({ kind: 'cross', sp: sp - 2, inst, pc: CS[sp - 2], fp: CS[sp - 1] });
+      CS[sp - 2] = RETURN_CROSS;
+    }
+    this.#frame(func, this.fp);
+  }
+
   /** Calls an imported function, or one of another instance: arguments and results at `slot` of the caller's frame. */
   callAcross(func: WasmFunc, slot: number, words: number): void {
     const { inst, pc, fp } = this;
@@ -188,17 +216,23 @@ export class Runner extends ValueMachine {
 
   /** Makes a frame for a guest function; its arguments are `args`, or already at `top`. */
   #push(func: WasmFunc, marker: number, top: number, args?: readonly Value[], raw = false): void {
+    if (this.sp >= this.spLimit) throw this.exhausted(this.sp, top);
+    const caller = this.fp;
+    this.#frame(func, top, args, raw);
+    CS[this.sp] = marker;
+    CS[this.sp + 1] = caller;
+    this.sp += 2;
+  }
+
+  #frame(func: WasmFunc, top: number, args?: readonly Value[], raw = false): void {
     const inst = func.instance!;
     const entry = inst.code.entry(func.index);
     const { words } = inst.code;
-    if (top + words[entry] > SLOTS || this.sp >= this.spLimit) throw this.exhausted(this.sp, top);
+    if (top + words[entry] > SLOTS) throw this.exhausted(this.sp, top);
     if (args) func.type.params.forEach((type, i) => this.store(type, top + i, args[i], raw));
     const end = top + words[entry + 2];
     R32.fill(0, top + words[entry + 1], end);
     R64.fill(0n, top + words[entry + 1], end);
-    CS[this.sp] = marker;
-    CS[this.sp + 1] = this.fp;
-    this.sp += 2;
     this.fp = top;
     this.pc = entry + HEADER;
     this.enter(inst);

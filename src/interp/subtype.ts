@@ -1,6 +1,6 @@
 /**
  * Subtyping and equality of a module's types (specification chapter 3.3, "Matching", and its appendix on rolled-up types):
- * recursion groups with the same structure are the same types. Knows one module; says nothing about types of two.
+ * recursion groups with the same structure are the same types. Types of two modules meet in rtt.ts.
  */
 import { InvalidError } from '../errors.js';
 import type { FieldType, FuncType, Module, RefType, TypeDef, ValType } from './module.js';
@@ -24,36 +24,10 @@ const ABOVE: ReadonlyMap<number, readonly number[]> = new Map([
 const BELOW_FORM = { func: NULLFUNCREF, struct: NULLREF, array: NULLREF } as const;
 const ABOVE_FORM = { func: FUNCREF, struct: STRUCTREF, array: ARRAYREF } as const;
 
-export class TypeSpace {
-  readonly #defs: readonly TypeDef[];
-  /** type index -> the lowest index of an equal type */
-  readonly #canonical: Int32Array;
-
-  /** Checks the type section on the way. @throws InvalidError */
-  constructor(module: Module) {
-    const defs = this.#defs = module.defs;
-    this.#canonical = Int32Array.from(defs, (_, i) => i);
-    const depths = new Uint8Array(defs.length);
-    const groups = new Map<string, number>();
-    for (let start = 0; start < defs.length; start += defs[start].groupSize) {
-      const end = start + defs[start].groupSize;
-      for (let i = start; i < end; i++) this.#known(i, end);
-      const key = this.#key(start, end);
-      const same = groups.get(key);
-      if (same === undefined) groups.set(key, start);
-      else for (let i = start; i < end; i++) this.#canonical[i] = this.#canonical[same + i - start];
-      for (let i = start; i < end; i++) {
-        const { supers } = defs[i];
-        if (supers.length === 0) continue;
-        const up = supers[0];
-        depths[i] = depths[up] + 1;
-        if (depths[i] > MAX_SUBTYPE_DEPTH) throw new InvalidError('sub type is too deep', {}, `type ${i} is ${depths[i]} below its root, at most ${MAX_SUBTYPE_DEPTH}`);
-        if (defs[up].final || !this.#defMatches(defs[i], defs[up])) {
-          throw new InvalidError('sub type does not match its super type', {}, `type ${i} is no sub type of ${defs[up].final ? 'final ' : ''}type ${up}`);
-        }
-      }
-    }
-  }
+/** Matching of types that are given as a list, whichever they are: of one module, or of the process. */
+export class TypeRelation {
+  /** @param canonical type -> the number that all equal ones have */
+  constructor(protected readonly defs: readonly TypeDef[], protected readonly canonical: { readonly [index: number]: number }) {}
 
   /** Whether a value of type `sub` may stand where `type` is wanted. */
   matches(sub: ValType, type: ValType): boolean {
@@ -80,7 +54,7 @@ export class TypeSpace {
   /** The top of the hierarchy of a reference: what a cast may start from. */
   top(type: RefType): RefType {
     const index = typeIndexOf(type);
-    if (index >= 0) return this.#defs[index].form === 'func' ? FUNCREF : ANYREF;
+    if (index >= 0) return this.defs[index].form === 'func' ? FUNCREF : ANYREF;
     switch (type & 0xff) {
       case FUNCREF: case NULLFUNCREF: return FUNCREF;
       case EXTERNREF: case NULLEXTERNREF: return EXTERNREF;
@@ -92,27 +66,58 @@ export class TypeSpace {
   #heapMatches(sub: RefType, type: RefType): boolean {
     const a = typeIndexOf(sub), b = typeIndexOf(type);
     if (a >= 0 && b >= 0) return this.#below(a, b);
-    if (a >= 0) return abstractBelow(ABOVE_FORM[this.#defs[a].form], type & 0xff);
-    if (b >= 0) return (sub & 0xff) === BELOW_FORM[this.#defs[b].form];
+    if (a >= 0) return abstractBelow(ABOVE_FORM[this.defs[a].form], type & 0xff);
+    if (b >= 0) return (sub & 0xff) === BELOW_FORM[this.defs[b].form];
     return abstractBelow(sub & 0xff, type & 0xff);
   }
 
   #below(sub: number, type: number): boolean {
-    const wanted = this.#canonical[type];
-    for (let at: number | undefined = sub; at !== undefined; at = this.#defs[at].supers[0]) {
-      if (this.#canonical[at] === wanted) return true;
+    const wanted = this.canonical[type];
+    for (let at: number | undefined = sub; at !== undefined; at = this.defs[at].supers[0]) {
+      if (this.canonical[at] === wanted) return true;
     }
     return false;
   }
 
-  #defMatches(sub: TypeDef, def: TypeDef): boolean {
+  defMatches(sub: TypeDef, def: TypeDef): boolean {
     if (sub.form !== def.form) return false;
     if (def.form === 'func') return this.allMatch(def.func.params, sub.func.params) && this.allMatch(sub.func.results, def.func.results);
     return sub.fields.length >= def.fields.length && def.fields.every((field, i) => this.fieldMatches(sub.fields[i], field));
   }
+}
+
+/** The types of one module. */
+export class TypeSpace extends TypeRelation {
+  /** Checks the type section on the way. @throws InvalidError */
+  constructor(module: Module) {
+    const { defs } = module;
+    // type index -> the lowest index of an equal type
+    const canonical = Int32Array.from(defs, (_, i) => i);
+    super(defs, canonical);
+    const depths = new Uint8Array(defs.length);
+    const groups = new Map<string, number>();
+    for (let start = 0; start < defs.length; start += defs[start].groupSize) {
+      const end = start + defs[start].groupSize;
+      for (let i = start; i < end; i++) this.#known(i, end);
+      const key = groupKey(defs, start, end, canonical);
+      const same = groups.get(key);
+      if (same === undefined) groups.set(key, start);
+      else for (let i = start; i < end; i++) canonical[i] = canonical[same + i - start];
+      for (let i = start; i < end; i++) {
+        const { supers } = defs[i];
+        if (supers.length === 0) continue;
+        const up = supers[0];
+        depths[i] = depths[up] + 1;
+        if (depths[i] > MAX_SUBTYPE_DEPTH) throw new InvalidError('sub type is too deep', {}, `type ${i} is ${depths[i]} below its root, at most ${MAX_SUBTYPE_DEPTH}`);
+        if (defs[up].final || !this.defMatches(defs[i], defs[up])) {
+          throw new InvalidError('sub type does not match its super type', {}, `type ${i} is no sub type of ${defs[up].final ? 'final ' : ''}type ${up}`);
+        }
+      }
+    }
+  }
 
   #known(index: number, end: number): void {
-    const { func, fields, supers } = this.#defs[index];
+    const { func, fields, supers } = this.defs[index];
     const check = (type: ValType): void => {
       if (typeIndexOf(type) >= end) throw unknownType(typeIndexOf(type), `type ${index} can name types below ${end}`);
     };
@@ -122,22 +127,22 @@ export class TypeSpace {
     if (supers.length > 1) throw new InvalidError('sub type has more than one super type', {}, `type ${index}`);
     for (const up of supers) if (up >= index) throw unknownType(up, `a super type of type ${index} has to come before it`);
   }
+}
 
-  /** The structure of a group: equal groups, and only they, have equal keys. */
-  #key(start: number, end: number): string {
-    const type = (t: ValType): string => {
-      const index = typeIndexOf(t);
-      return index < 0 ? String(t) : `${nonNull(t) === t ? '!' : '?'}${this.#ref(index, start)}`;
-    };
-    return this.#defs.slice(start, end).map(({ form, func, fields, final, supers }) => [
-      form[0], final ? 'f' : 'o', supers.map((up) => this.#ref(up, start)), '(', func.params.map(type), ')', func.results.map(type),
-      fields.map((field) => `${field.mutable ? 'm' : 'c'}${type(field.type)}`),
-    ].join(' ')).join(';');
-  }
-
-  #ref(index: number, start: number): string {
-    return index >= start ? `r${index - start}` : `c${this.#canonical[index]}`;
-  }
+/**
+ * The structure of a group: equal groups, and only they, have equal keys.
+ * @param canonical of the types before the group; undefined where references are canonical as they are
+ */
+export function groupKey(defs: readonly TypeDef[], start: number, end: number, canonical: { readonly [index: number]: number } | undefined): string {
+  const ref = (index: number) => canonical === undefined ? `c${index}` : index >= start ? `r${index - start}` : `c${canonical[index]}`;
+  const type = (t: ValType): string => {
+    const index = typeIndexOf(t);
+    return index < 0 ? String(t) : `${nonNull(t) === t ? '!' : '?'}${ref(index)}`;
+  };
+  return defs.slice(start, end).map(({ form, func, fields, final, supers }) => [
+    form[0], final ? 'f' : 'o', supers.map(ref), '(', func.params.map(type), ')', func.results.map(type),
+    fields.map((field) => `${field.mutable ? 'm' : 'c'}${type(field.type)}`),
+  ].join(' ')).join(';');
 }
 
 /** The types themselves are written differently, so a reference to a module's type is never abstract. */

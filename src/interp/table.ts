@@ -12,6 +12,7 @@ export class WasmTable implements Table {
   readonly elems: Value[];
   readonly #limit: number;
 
+  /** @param type in process-wide types (rtt.ts) */
   constructor(readonly type: TableType, init: Value = null, limit = MAX_TABLE) {
     this.#limit = Math.min(limit, type.limits.max ?? 0xffffffff);
     this.elems = new Array<Value>(type.limits.min).fill(init);

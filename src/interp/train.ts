@@ -45,6 +45,7 @@ export function train(): void {
   const { code } = instance;
   const leaf = (name: string) => code.append([FRAME, 0, 2, coreOp(name) | A << 12]);
   const leaves = ['return0', 'return32', 'return64'].map(leaf);
+  leaves.push(code.append([FRAME, 0, 2, coreOp('return_call'), leaves[0]]));
   code.entry(1);
   const words: number[] = [FRAME, 0, FRAME];
   const base = code.length;

@@ -6,6 +6,7 @@ import { assert, suite, throwsCode } from '../support/suite.js';
 import { func, funcType, module, section, vec } from './wasm.js';
 
 const VECTOR = func([], [V128], [0xfd, 0x0c, ...new Array<number>(16).fill(1)]);
+const TAG = module(section(1, vec([funcType([], [])])), section(13, vec([[0, 0]])));
 const TAIL = func([], [], [OP.return_call, 0]);
 
 suite('features', (test) => {
@@ -16,7 +17,7 @@ suite('features', (test) => {
     ['a 64-bit memory', module(section(5, vec([[4, 0]]))), ['memory64']],
     ['arithmetic in an initial value', module(section(6, vec([[I32, 0, OP['i32.const'], 1, OP['i32.const'], 2, OP['i32.add'], OP.end]]))), ['extended-const']],
     ['a struct', module(section(1, vec([[0x5f, 0]]))), ['gc']],
-    ['a tag', module(section(1, vec([funcType([], [])])), section(13, vec([[0, 0]]))), ['exceptions']],
+    ['a tag', TAG, ['exceptions']],
     ['nothing new', func([], [], []), []],
     ['what is invalid anyway', func([], [], [OP['i32.const'], 0]), []],
   ] as const, ([what]) => `missingFeatures tells what is needed for ${what}`, ([, bytes, features]) => {
@@ -25,7 +26,7 @@ suite('features', (test) => {
   });
 
   test('interpreter.compile names the feature it lacks', () => {
-    throwsCode(() => interpreter.compile(TAIL), 'UNSUPPORTED',
-      'the WebAssembly feature tail-call is not supported here (build the guest without it)');
+    throwsCode(() => interpreter.compile(TAG), 'UNSUPPORTED',
+      'the WebAssembly feature exceptions is not supported here (build the guest without it)');
   });
 });

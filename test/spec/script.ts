@@ -345,7 +345,7 @@ function matches(type: ValType, got: Value, expected: Const): boolean {
         : laneAt(view, lane, i) === BigInt(value));
     }
     case 'ref.null': return got === null;
-    case 'ref.func': return type === FUNCREF && got !== null && (got as { kind?: unknown }).kind === 'func';
+    case 'ref.func': return got !== null && (got as { kind?: unknown }).kind === 'func';
     case 'ref.extern': case 'ref.host': return expected.value === undefined ? got !== null : got === extern(expected.value);
     default: return false;
   }
