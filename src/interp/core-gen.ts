@@ -53,7 +53,8 @@ const TAIL = `        // falls through
         default:
           if ((w & 0xfff) >= ${FIRST_VECTOR}) {
             const vector = vectors[(w & 0xfff) - ${FIRST_VECTOR}];
-            pc = vector(w, pc, fp, code, view);
+            const x = code[pc + 1];
+            pc += vector(fp + (w >>> 12), fp + (x & 0xffff), fp + (x >>> 16), code, pc, fp, view);
             break;
           }
           m.pc = pc; m.fp = fp; m.sp = sp; m.fuel = fuel;

@@ -310,7 +310,8 @@ export function makeCore(files: Files, m: Machine, cold: (w: number) => void, ve
         default:
           if ((w & 0xfff) >= 322) {
             const vector = vectors[(w & 0xfff) - 322];
-            pc = vector(w, pc, fp, code, view);
+            const x = code[pc + 1];
+            pc += vector(fp + (w >>> 12), fp + (x & 0xffff), fp + (x >>> 16), code, pc, fp, view);
             break;
           }
           m.pc = pc; m.fp = fp; m.sp = sp; m.fuel = fuel;

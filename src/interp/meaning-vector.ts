@@ -18,8 +18,8 @@ export type View = 'S8' | 'U8' | 'S16' | 'U16' | 'S32' | 'U32' | 'S64' | 'U64' |
 export type VectorMeaning =
   /** every lane from the same lanes of the operands, which `i` may name */
   | { readonly kind: 'each'; readonly view: View; readonly text: string; readonly before?: string }
-  /** lanes from any lanes: to be read before one is written; one text a lane */
-  | { readonly kind: 'cross'; readonly view: View; readonly texts: readonly string[]; readonly before?: string }
+  /** every lane `i` from any lanes, all of which are to be read before one is written */
+  | { readonly kind: 'cross'; readonly view: View; readonly text: string; readonly before?: string }
   /** one number, or a 64-bit one as its two halves */
   | { readonly kind: 'scalar'; readonly texts: readonly [string] | readonly [string, string] }
   /** the first vector operand with the lane `k` replaced */
@@ -34,8 +34,7 @@ export const lanesOf = (view: View): number => 128 / bitsOf(view);
 export const bitsOf = (view: View): Bits => Number(view.slice(1)) as Bits;
 
 const each = (view: View, text: string, before?: string): VectorMeaning => ({ kind: 'each', view, text, ...before === undefined ? {} : { before } });
-const cross = (view: View, lane: (i: number) => string, before?: string): VectorMeaning =>
-  ({ kind: 'cross', view, texts: Array.from({ length: lanesOf(view) }, (_, i) => lane(i)), ...before === undefined ? {} : { before } });
+const cross = (view: View, text: string, before?: string): VectorMeaning => ({ kind: 'cross', view, text, ...before === undefined ? {} : { before } });
 const scalar = (text: string): VectorMeaning => ({ kind: 'scalar', texts: [text] });
 /** All lanes of a view, put together. */
 const joined = (view: View, by: string, lane: (i: number) => string): string => Array.from({ length: lanesOf(view) }, (_, i) => lane(i)).join(by);
@@ -67,7 +66,7 @@ function integers(bits: Bits): Table {
     else Object.assign(table, { [`${op}_s`]: mask(bits, `${a} ${sign} ${b}`), [`${op}_u`]: mask(bits, `${ua} ${sign} ${ub}`) });
   }
   if (bits === 64) {
-    table['splat'] = cross('S32', (i) => i & 1 ? 'nHigh' : 'nLow');
+    table['splat'] = cross('S32', 'i & 1 ? nHigh : nLow');
     table['extract_lane'] = { kind: 'scalar', texts: ['a.S32[2 * k]', 'a.S32[2 * k + 1]'] };
     table['replace_lane'] = { kind: 'replace', view: 'S64', text: 'n' };
   } else {
@@ -85,12 +84,12 @@ function widening(bits: 16 | 32 | 64): Table {
   const wide = (text: string) => bits === 64 ? `BigInt(${text})` : text;
   const table: { [op: string]: VectorMeaning } = {};
   for (const sign of ['s', 'u'] as const) {
-    const lane = (operand: string, i: number) => wide(`${operand}.${sign.toUpperCase()}${half}[${i}]`);
-    for (const [part, first] of [['low', 0], ['high', n]] as const) {
-      table[`extend_${part}_${from}_${sign}`] = cross(view, (i) => lane('a', first + i));
-      table[`extmul_${part}_${from}_${sign}`] = cross(view, (i) => `${lane('a', first + i)} * ${lane('b', first + i)}`);
+    const lane = (operand: string, i: string) => wide(`${operand}.${sign.toUpperCase()}${half}[${i}]`);
+    for (const [part, i] of [['low', 'i'], ['high', `${n} + i`]] as const) {
+      table[`extend_${part}_${from}_${sign}`] = cross(view, lane('a', i));
+      table[`extmul_${part}_${from}_${sign}`] = cross(view, `${lane('a', i)} * ${lane('b', i)}`);
     }
-    table[`extadd_pairwise_${from}_${sign}`] = cross(view, (i) => `${lane('a', 2 * i)} + ${lane('a', 2 * i + 1)}`);
+    table[`extadd_pairwise_${from}_${sign}`] = cross(view, `${lane('a', '2 * i')} + ${lane('a', '2 * i + 1')}`);
   }
   return table;
 }
@@ -98,21 +97,20 @@ function widening(bits: 16 | 32 | 64): Table {
 /** Lanes from those of twice the width, saturated: first those of `a`. */
 function narrowing(bits: 8 | 16): Table {
   const n = 64 / bits, from = `i${2 * bits}x${n}`;
-  const narrow = (sign: 'S' | 'U') => cross(`${sign}${bits}`, (i) => `clamp${sign}${bits}(${i < n ? 'a' : 'b'}.S${2 * bits}[${i % n}])`);
+  const narrow = (sign: 'S' | 'U') => cross(`${sign}${bits}`, `clamp${sign}${bits}(i < ${n} ? a.S${2 * bits}[i] : b.S${2 * bits}[i - ${n}])`);
   return { [`narrow_${from}_s`]: narrow('S'), [`narrow_${from}_u`]: narrow('U') };
 }
 
 /** NaNs keep their bits where the instruction does not compute, so those work on integer lanes. */
 function floats(bits: 32 | 64): Table {
   const F: View = `F${bits}`, a = `a.${F}`, b = `b.${F}`;
-  const lane = (i: number) => bits === 64 ? i >> 1 : i;
-  // the word with the sign, of each lane
-  const sign = (i: number) => bits === 32 || i & 1;
+  // of each 32-bit word: its lane, and its part of the mask for the sign
+  const lane = bits === 64 ? 'i >> 1' : 'i', sign = bits === 64 ? '(i & 1 ? 0x80000000 : 0)' : '0x80000000';
   const table: { [op: string]: VectorMeaning } = {
-    abs: cross('S32', (i) => sign(i) ? `a.S32[${i}] & 0x7fffffff` : `a.S32[${i}]`), neg: cross('S32', (i) => sign(i) ? `a.S32[${i}] ^ 0x80000000` : `a.S32[${i}]`),
+    abs: cross('S32', `a.S32[i] & ~${sign}`), neg: cross('S32', `a.S32[i] ^ ${sign}`),
     sqrt: each(F, `Math.sqrt(${a})`), add: each(F, `${a} + ${b}`), sub: each(F, `${a} - ${b}`), mul: each(F, `${a} * ${b}`), div: each(F, `${a} / ${b}`),
     min: each(F, `Math.min(${a}, ${b})`), max: each(F, `Math.max(${a}, ${b})`),
-    pmin: cross('S32', (i) => `${b}[${lane(i)}] < ${a}[${lane(i)}] ? b.S32[${i}] : a.S32[${i}]`), pmax: cross('S32', (i) => `${a}[${lane(i)}] < ${b}[${lane(i)}] ? b.S32[${i}] : a.S32[${i}]`),
+    pmin: cross('S32', `${b}[${lane}] < ${a}[${lane}] ? b.S32[i] : a.S32[i]`), pmax: cross('S32', `${a}[${lane}] < ${b}[${lane}] ? b.S32[i] : a.S32[i]`),
     ceil: each(F, `quiet(Math.ceil(${a}))`), floor: each(F, `quiet(Math.floor(${a}))`), trunc: each(F, `quiet(Math.trunc(${a}))`), nearest: each(F, `nearest(${a})`),
     relaxed_madd: each(F, bits === 32 ? `Math.fround(${a} * ${b}) + c.F32` : `${a} * ${b} + c.F64`),
     relaxed_nmadd: each(F, bits === 32 ? `c.F32 - Math.fround(${a} * ${b})` : `c.F64 - ${a} * ${b}`),
@@ -135,7 +133,7 @@ const read = (bits: Bits, offset: string, sign: 'S' | 'U' = 'S') => `${access('g
 
 function memory(): Table {
   const table: { [op: string]: VectorMeaning } = {
-    load: cross('S32', (i) => read(32, `at + ${4 * i}`)),
+    load: cross('S32', read(32, 'at + 4 * i')),
     store: { kind: 'store', text: [3, 2, 1, 0].map((i) => `${access('set', 32)}(at + ${4 * i}, a.S32[${i}], true);`).join(' ') },
   };
   for (const bits of [8, 16, 32, 64] as const) {
@@ -143,11 +141,11 @@ function memory(): Table {
     table[`load${bits}_splat`] = each(view, 'v', before);
     table[`load${bits}_lane`] = { kind: 'replace', view, text: 'v', before };
     table[`store${bits}_lane`] = { kind: 'store', text: `${access('set', bits)}(at, a.${view}[k]${bits === 8 ? '' : ', true'});` };
-    if (bits >= 32) table[`load${bits}_zero`] = cross(view, (i) => i === 0 ? 'v' : bits === 64 ? '0n' : '0', before);
+    if (bits >= 32) table[`load${bits}_zero`] = cross(view, `i === 0 ? v : ${bits === 64 ? '0n' : '0'}`, before);
     if (bits === 64) continue;
     const wide = (text: string) => bits === 32 ? `BigInt(${text})` : text;
     for (const sign of ['S', 'U'] as const) {
-      table[`load${bits}x${64 / bits}_${sign.toLowerCase()}`] = cross(`S${2 * bits}` as View, (i) => wide(read(bits, `at + ${i * bits / 8}`, sign)));
+      table[`load${bits}x${64 / bits}_${sign.toLowerCase()}`] = cross(`S${2 * bits}` as View, wide(read(bits, bits === 8 ? 'at + i' : `at + ${bits / 8} * i`, sign)));
     }
   }
   return table;
@@ -159,30 +157,30 @@ const TABLES: readonly (readonly [shape: string, table: Table])[] = [
   ['i16x8', { ...integers(16), ...narrowing(16), ...widening(16), q15mulr_sat_s: each('S16', 'clampS16((a.S16 * b.S16 + 0x4000) >> 15)') }],
   ['i32x4', {
     ...integers(32), ...widening(32),
-    dot_i16x8_s: cross('S32', (i) => `a.S16[${2 * i}] * b.S16[${2 * i}] + a.S16[${2 * i + 1}] * b.S16[${2 * i + 1}]`),
+    dot_i16x8_s: cross('S32', 'a.S16[2 * i] * b.S16[2 * i] + a.S16[2 * i + 1] * b.S16[2 * i + 1]'),
     trunc_sat_f32x4_s: each('S32', 'satS32(a.F32)'), trunc_sat_f32x4_u: each('S32', 'satU32(a.F32)'),
-    trunc_sat_f64x2_s_zero: cross('S32', (i) => i < 2 ? `satS32(a.F64[${i}])` : '0'), trunc_sat_f64x2_u_zero: cross('S32', (i) => i < 2 ? `satU32(a.F64[${i}])` : '0'),
+    trunc_sat_f64x2_s_zero: cross('S32', 'i < 2 ? satS32(a.F64[i]) : 0'), trunc_sat_f64x2_u_zero: cross('S32', 'i < 2 ? satU32(a.F64[i]) : 0'),
   }],
   ['i64x2', { ...integers(64), ...widening(64) }],
   ['f32x4', {
     ...floats(32), convert_i32x4_s: each('F32', 'a.S32'), convert_i32x4_u: each('F32', 'a.U32'),
-    demote_f64x2_zero: cross('F32', (i) => i < 2 ? `a.F64[${i}]` : '0'),
+    demote_f64x2_zero: cross('F32', 'i < 2 ? a.F64[i] : 0'),
   }],
   ['f64x2', {
-    ...floats(64), convert_low_i32x4_s: cross('F64', (i) => `a.S32[${i}]`), convert_low_i32x4_u: cross('F64', (i) => `a.U32[${i}]`),
-    promote_low_f32x4: cross('F64', (i) => `a.F32[${i}]`),
+    ...floats(64), convert_low_i32x4_s: cross('F64', 'a.S32[i]'), convert_low_i32x4_u: cross('F64', 'a.U32[i]'),
+    promote_low_f32x4: cross('F64', 'a.F32[i]'),
   }],
 ];
 
-/** The sum of products of two neighbouring bytes, which wraps at 16 bits. */
-const dot = (i: number) => `(a.S8[${2 * i}] * b.S8[${2 * i}] + a.S8[${2 * i + 1}] * b.S8[${2 * i + 1}] << 16 >> 16)`;
+/** The sum of the products of two pairs of bytes, from byte `k` on, which wraps at 16 bits. */
+const dot = (k: string) => `(a.S8[${k}] * b.S8[${k}] + a.S8[${k} + 1] * b.S8[${k} + 1] << 16 >> 16)`;
 
-/** Instructions that need the immediate's sixteen lane numbers, `lane(i)`; those of several shapes. */
+/** `lane(i)` is one of the sixteen lane numbers of the immediate. */
 const OTHERS: Table = {
-  'i8x16.shuffle': cross('U8', (i) => `lane(${i}) < 16 ? a.U8[lane(${i})] : b.U8[(lane(${i}) & 15)]`),
-  'i8x16.swizzle': cross('U8', (i) => `b.U8[${i}] < 16 ? a.U8[b.U8[${i}]] : 0`),
-  'i16x8.relaxed_dot_i8x16_i7x16_s': cross('S16', dot),
-  'i32x4.relaxed_dot_i8x16_i7x16_add_s': cross('S32', (i) => `${dot(2 * i)} + ${dot(2 * i + 1)} + c.S32[${i}]`),
+  'i8x16.shuffle': cross('U8', 'lane(i) < 16 ? a.U8[lane(i)] : b.U8[lane(i) - 16]'),
+  'i8x16.swizzle': cross('U8', 'b.U8[i] < 16 ? a.U8[b.U8[i]] : 0'),
+  'i16x8.relaxed_dot_i8x16_i7x16_s': cross('S16', dot('2 * i')),
+  'i32x4.relaxed_dot_i8x16_i7x16_add_s': cross('S32', `${dot('4 * i')} + ${dot('4 * i + 2')} + c.S32[i]`),
 };
 
 /** relaxed instruction -> the one whose result it gives */

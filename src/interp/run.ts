@@ -16,7 +16,7 @@ import { HEADER } from './lower.js';
 import { ValueMachine, checkArgs, toRaw } from './machine-values.js';
 import type { FuncType } from './types.js';
 import { ABORTED, FIRST_SLICE, MAX_SLICE, SLICE_MS, adapt, giveWay, interrupted, isGenerator, isLater, isPromise, now, settle, type Settled } from './wait.js';
-import { makeVectors } from './vector-core.js';
+import { vectorFunctions } from './vector.js';
 
 /** what a call of a host function costs of a slice: it takes as long as about so many back-edges */
 const HOST_CALL = 500;
@@ -38,7 +38,7 @@ export class Runner extends ValueMachine {
   #top = 0;
   #wait: Promise<unknown> | undefined;
   #result: Value[] = [];
-  readonly #core = makeCore(FILES, this, makeCold(this), makeVectors(FILES));
+  readonly #core = makeCore(FILES, this, makeCold(this), vectorFunctions(FILES));
   /** to be called once, when a guest has used up its first slice */
   trainer: (() => void) | undefined;
   #slices = 0;

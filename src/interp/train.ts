@@ -7,6 +7,7 @@ import { coreOp, CORE_OPS, type CoreOp } from './core-table.js';
 import { decode } from './decode.js';
 import { WasmInstance } from './instance.js';
 import { runner } from './run.js';
+import { NOTHING } from './vector.js';
 
 /** (type (func)) two functions of it, table 0 with function 1, one page of memory, a mutable i64: what the instructions touch. */
 const MODULE = Uint8Array.of(
@@ -32,8 +33,6 @@ const OPERANDS: readonly Operands[] = [
   { low: [-5, 0x7fffffff], wide: [-5n, 0x7fffffffffffffffn], condition: 0, floats: false },
   { low: [0x7fffffff, -5], wide: [0x7fffffffffffffffn, -5n], condition: 1, floats: false },
 ];
-
-const VECTORS: ReadonlySet<string> = new Set(['i32x4.add', 'v128.and', 'i32x4.sub', 'v128.xor', 'f32x4.add', 'f64x2.add']);
 
 let done = false;
 
@@ -72,7 +71,7 @@ function pass(words: number[], operands: Operands, constant: number, leaves: rea
     if (!operands.floats && /f(?:32|64)/.test(op.name)) continue;
     one(words, op, operands, constant, leaves, type);
   }
-  words.push(coreOp('memory.size') | D << 12, 0);
+  words.push(coreOp('memory.size') | D << 12, 0, ...NOTHING);
 }
 
 function one(words: number[], { name, format }: CoreOp, operands: Operands, constant: number, leaves: readonly number[], type: number): void {
@@ -81,7 +80,7 @@ function one(words: number[], { name, format }: CoreOp, operands: Operands, cons
   const memory = /\.(?:load|store)/.test(name);
   const immediate = memory ? 8 : name.startsWith('i32') ? operands.low[1] : constant;
   switch (format) {
-    case 'cold': return;
+    case 'cold': case 'vector': return;
     case 'd': case 'none': case 's': words.push(first); return;
     case 'da': words.push(first, A); return;
     case 'dab': words.push(first, A | B << 16); return;
@@ -92,10 +91,6 @@ function one(words: number[], { name, format }: CoreOp, operands: Operands, cons
     case 'sk': words.push(op | A << 12, 0); return;
     case 'sak': words.push(op | ADDRESS << 12, A, 8); return;
     case 'skk': words.push(op | ADDRESS << 12, 8, 5); return;
-    case 'vector':
-      // V8 is to see that there are several, and to inline none
-      if (VECTORS.has(name)) words.push(first, A | B << 16);
-      return;
     case 'own': break;
   }
   if (name === 'call') {

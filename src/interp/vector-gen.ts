@@ -10,7 +10,7 @@ import { VECTOR_NAMES } from './core-table.js';
 import { VECTOR_MEANING, bitsOf, lanesOf, type VectorMeaning, type View } from './meaning-vector.js';
 import { VECTOR_ROWS } from './opcodes-vector.js';
 
-/** Loops are shorter than so many lanes written out, and as fast. */
+/** More lanes than so many are a loop, which is shorter and as fast. */
 const WRITTEN_OUT = 4;
 
 /** The text of src/interp/vector-core.ts. */
@@ -26,42 +26,57 @@ export function vectorSource(): string {
   return `${HEAD}${functions.join('')}${TAIL}`;
 }
 
+const PARAMETERS = ['d', 'x', 'y', 'code', 'pc', 'fp', 'view'];
+
 function functionOf(name: string, signature: string, immediates: string, meaning: VectorMeaning): string {
   const [params, result] = signature.split(':');
   // the slot of each operand, and the position of the words behind them
-  const slots = [...params].map((_, i) => i === 0 ? params.length === 1 ? 'fp + x' : 'fp + (x & 0xffff)' : i === 1 ? 'fp + (x >>> 16)' : 'fp + code[pc + 2]');
+  const slots = [...params].map((_, i) => ['x', 'y', '(fp + code[pc + 2])'][i]);
   let words = params.length === 0 ? 1 : params.length < 3 ? 2 : 3;
-  const head: string[] = params.length === 0 ? [] : ['const x = code[pc + 1];'];
+  const head: string[] = [];
   const vectors: string[] = [];
   [...params].forEach((letter, i) => {
     if (letter === 'v') vectors.push(slots[i]);
-    if (letter === 'i' || letter === 'f') head.push(`const n = I32[${slots[i]}];`);
-    if (letter === 'l' || letter === 'd') head.push(usesHalves(meaning) ? `const at = (${slots[i]}) << 1, nLow = L32[at], nHigh = L32[at + 1];` : `const n = I64[${slots[i]}];`);
+    if (letter === 'i' || letter === 'f') head.push(`n = I32[${slots[i]}]`);
+    if (letter === 'l' || letter === 'd') head.push(usesHalves(meaning) ? `at = ${slots[i]} << 1, nLow = L32[at], nHigh = L32[at + 1]` : `n = I64[${slots[i]}]`);
   });
-  if (immediates.startsWith('memarg')) head.push(`const at = (I32[${slots[0]}] >>> 0) + (code[pc + ${words++}] >>> 0);`);
-  if (immediates.endsWith('lane')) head.push(`const k = code[pc + ${words++}];`);
+  if (immediates.startsWith('memarg')) head.push(`at = (I32[${slots[0]}] >>> 0) + (code[pc + ${words++}] >>> 0)`);
+  if (immediates.endsWith('lane')) head.push(`k = code[pc + ${words++}]`);
   const lanes = words;
   if (immediates === 'lanes' || immediates === 'v128') words += 4;
   const raw = statements(meaning, result);
   const used = new Set<string>();
-  const text = raw.map((line) => line
-    .replaceAll(/\blane\((\d+)\)/g, (_, i: string) => `(code[pc + ${lanes + (Number(i) >> 2)}] >>> ${8 * (Number(i) & 3)} & 0xff)`)
-    .replaceAll(/\b([abcd])\.([SUF]\d+)\[(0\])?/g, (_, operand: string, view: View, first?: string) => {
-      used.add(`${operand}${bitsOf(view)}`);
-      return `${fileOf(view)}[${operand}${bitsOf(view)}${first ? ']' : ' + '}`;
-    }));
-  const bases = [...used].sort().map((base) => `${base} = (${base.startsWith('d') ? 'fp + (w >>> 12)' : vectors['abc'.indexOf(base[0])]}) << ${SHIFT[base.slice(1)]}`);
-  if (bases.length > 0) head.push(`const ${bases.join(', ')};`);
-  const body = [...head, ...text].join(' ');
+  const text = raw.map((line) => laneAccess(line
+    .replaceAll(/\blane\((\w+)\)/g, (_, i: string) => `(code[pc + ${lanes} + (${i} >> 2)] >>> 8 * (${i} & 3) & 0xff)`), used));
+  const bases = [...used].sort().map((base) => `${base} = ${base.startsWith('d') ? 'd' : vectors['abc'.indexOf(base[0])]} << ${SHIFT[base.slice(1)]}`);
+  head.push(...bases);
+  const body = [...head.length === 0 ? [] : [`const ${head.join(', ')};`], ...text].join(' ');
   const uses = (word: string) => new RegExp(`\\b${word}\\b`).test(body);
-  return `    /* ${name} */ (${uses('w') ? 'w' : '_w'}, pc, fp, code${uses('view') ? ', view' : ''}) => { ${body} return pc + ${words}; },\n`;
+  const last = PARAMETERS.findLastIndex(uses);
+  const names = PARAMETERS.slice(0, last + 1).map((word) => uses(word) ? word : `_${word}`);
+  return `    /* ${name} */ (${names.join(', ')}) => { ${body} return ${words}; },\n`;
+}
+
+/** `a.S8[3]` as an element of the file, behind the operand's first one, which is added to `used`. */
+function laneAccess(text: string, used: Set<string>): string {
+  const start = /\b([abcd])\.([SUF]\d+)\[/.exec(text);
+  if (!start) return text;
+  const [opening, operand, view] = start;
+  const from = start.index + opening.length;
+  let to = from;
+  for (let depth = 1; depth > 0; to++) depth += text[to] === '[' ? 1 : text[to] === ']' ? -1 : 0;
+  const base = `${operand}${bitsOf(view as View)}`;
+  used.add(base);
+  const index = laneAccess(text.slice(from, to - 1), used);
+  const sum = index === '0' ? base : `${base} + ${/[>&?-]/.test(index) ? `(${index})` : index}`;
+  return `${text.slice(0, start.index)}${fileOf(view as View)}[${sum}]${laneAccess(text.slice(to), used)}`;
 }
 
 /** bits of a lane -> how far a slot is shifted to give its first lane */
 const SHIFT: { readonly [bits: string]: number } = { 8: 4, 16: 3, 32: 2, 64: 1 };
 
 function usesHalves(meaning: VectorMeaning): boolean {
-  return meaning.kind === 'cross' && meaning.texts.some((text) => text.includes('nLow'));
+  return meaning.kind === 'cross' && meaning.text.includes('nLow');
 }
 
 /** Float files of vectors and of scalars have their names apart. */
@@ -69,17 +84,30 @@ function fileOf(view: View): string {
   return view.startsWith('F') ? `V${view}` : view;
 }
 
-/** `a.S8` as the lane `i` */
-function at(text: string, i: number | string): string {
-  return text.replaceAll(/\b([abcd]\.[SUF]\d+)(?!\d|\[)/g, '$1[i]').replaceAll(/\bi\b/g, String(i));
+/** The text for the lane `i`, a number where it is written out: then what depends on that alone is worked out. */
+function at(text: string, i: number | 'i'): string {
+  const lanes = text.replaceAll(/\b([abcd]\.[SUF]\d+)(?!\d|\[)/g, '$1[i]');
+  if (i === 'i') return lanes;
+  return lanes
+    .replace(/^i (===|<|&) (\d+) \? (.+) : (.+)$/, (_, how: string, n: string, yes: string, no: string) => chosen(i, how, Number(n)) ? yes : no)
+    .replaceAll(/\(i (===|<|&) (\d+) \? (\w+) : (\w+)\)/g, (_, how: string, n: string, yes: string, no: string) => chosen(i, how, Number(n)) ? yes : no)
+    .replaceAll(/\b(\d+) \* i\b(?: \+ (\d+))?/g, (_, n: string, more = '0') => String(Number(n) * i + Number(more)))
+    .replaceAll(/\bi >> (\d+)/g, (_, n: string) => String(i >> Number(n)))
+    .replaceAll(/\b(\d+) \+ i\b/g, (_, n: string) => String(Number(n) + i))
+    .replaceAll(/\bi\b/g, String(i))
+    .replaceAll(/\[(\d+) \+ (\d+)\]/g, (_, x: string, y: string) => `[${Number(x) + Number(y)}]`);
+}
+
+function chosen(i: number, how: string, n: number): boolean {
+  return how === '===' ? i === n : how === '<' ? i < n : (i & n) !== 0;
 }
 
 function statements(meaning: VectorMeaning, result: string): string[] {
   if (meaning.kind === 'store') return [meaning.text];
   if (meaning.kind === 'scalar') {
     const [low, high] = meaning.texts;
-    if (high === undefined) return [`I32[fp + (w >>> 12)] = ${low};`];
-    return [`const to = (fp + (w >>> 12)) << 1; L32[to] = ${low}; L32[to + 1] = ${high};`];
+    if (high === undefined) return [`I32[d] = ${low};`];
+    return [`L32[d << 1] = ${low}; L32[(d << 1) + 1] = ${high};`];
   }
   const before = meaning.before === undefined ? [] : [meaning.before];
   const { view } = meaning;
@@ -89,26 +117,39 @@ function statements(meaning: VectorMeaning, result: string): string[] {
     case 'each':
       if (n > WRITTEN_OUT) return [...before, `for (let i = 0; i < ${n}; i++) d.${view}[i] = ${at(meaning.text, 'i')};`];
       return [...before, ...Array.from({ length: n }, (_, i) => `d.${view}[${i}] = ${at(meaning.text, i)};`)];
-    case 'cross': return [
-      ...before, `const ${meaning.texts.map((text, i) => `r${i} = ${text}`).join(', ')};`, ...meaning.texts.map((_, i) => `d.${view}[${i}] = r${i};`),
-    ];
+    case 'cross': {
+      if (n > WRITTEN_OUT) {
+        const scratch = `T${bitsOf(view)}`;
+        return [...before, `for (let i = 0; i < ${n}; i++) ${scratch}[i] = ${at(meaning.text, 'i')};`, ...[0, 1, 2, 3].map((i) => `d.S32[${i}] = T32[${i}];`)];
+      }
+      const results = Array.from({ length: n }, (_, i) => `r${i}`);
+      return [...before, `const ${results.map((r, i) => `${r} = ${at(meaning.text, i)}`).join(', ')};`, ...results.map((r, i) => `d.${view}[${i}] = ${r};`)];
+    }
     case 'replace': return [...before, ...[0, 1, 2, 3].map((i) => `d.S32[${i}] = a.S32[${i}];`), `d.${view}[k] = ${meaning.text};`];
   }
 }
 
 const HEAD = `/**
  * The vector instructions: printed by vector-gen.ts from meaning-vector.ts, not to be edited. Each carries out the register
- * instruction at \`pc\`, whose first word is \`w\`, and tells where the next one is. What throws has written nothing.
+ * instruction at \`pc\`, and tells how many words it has. What throws has written nothing.
  */
 import type { Files } from './files.js';
 import { clampS16, clampS8, clampU16, clampU8, nearest, popcnt32, quiet, satS32, satU32 } from './meaning.js';
 
-/** @param view of the instance's first memory */
-export type Vector = (w: number, pc: number, fp: number, code: Int32Array, view: DataView) => number;
+/**
+ * @param d slot of the destination, counted from that of frame 0
+ * @param x slot of the first operand, likewise
+ * @param y slot of the second one
+ * @param fp the frame's first slot
+ * @param view of the instance's first memory
+ */
+export type Vector = (d: number, x: number, y: number, code: Int32Array, pc: number, fp: number, view: DataView) => number;
 
 /** In the order of VECTOR_NAMES. */
 export function makeVectors(files: Files): readonly Vector[] {
   const { I32, L32, I64, S8, U8, S16, U16, S32, U32, S64, U64, VF32, VF64 } = files;
+  /** results of lanes that are read from elsewhere */
+  const T8 = new Int8Array(16), T16 = new Int16Array(T8.buffer), T32 = new Int32Array(T8.buffer);
   return [
 `;
 
