@@ -6,12 +6,13 @@ import { ExhaustedError, UsageError } from '../errors.js';
 import { type ModuleCode, codeOf } from './code.js';
 import { type Constant, evaluate } from './const-expr.js';
 import type { Func, Imports, Instance, Limits, RunOptions, Value } from './engine.js';
-import { WasmFunc } from './func.js';
+import { WasmFunc, hostFunc } from './func.js';
 import { MAX_DEPTH } from './files.js';
 import { WasmGlobal } from './global.js';
 import { link } from './link.js';
 import { MAX_PAGES, WasmMemory } from './memory.js';
 import type { Expr, MemoryType, Module } from './module.js';
+import { nameOf } from './names.js';
 import { processGlobal, processTable } from './rtt.js';
 import { runner } from './run.js';
 import { type DataRange, initElements, initMemory } from './segments.js';
@@ -19,6 +20,8 @@ import { MAX_TABLE, WasmTable } from './table.js';
 import { V128 } from './types.js';
 
 export const DEFAULT_LIMITS: Limits = { memoryPages: MAX_PAGES, tableElements: MAX_TABLE, callDepth: Math.min(100_000, MAX_DEPTH) };
+
+const PARTS = { Func: WasmFunc, Table: WasmTable, Memory: WasmMemory, Global: WasmGlobal, hostFunc };
 
 export class WasmInstance implements Instance {
   readonly code: ModuleCode;
@@ -35,13 +38,12 @@ export class WasmInstance implements Instance {
   readonly elems: (readonly Value[] | undefined)[];
   readonly datas: (DataRange | undefined)[];
   #started = false;
-  #exportNames: Map<number, string> | undefined;
 
   /** @throws LinkError; Trap, with segments before the faulty one written, as the specification has it; ExhaustedError */
   constructor(readonly module: Module, imports: Imports, limits: Partial<Limits> = {}) {
     this.limits = { ...DEFAULT_LIMITS, ...limits };
     this.code = codeOf(module);
-    const linked = link(module, this.code.types, imports);
+    const linked = link(module, this.code.types, imports, PARTS);
     const { bytes, imported } = module;
     this.funcs = [...linked.funcs, ...module.codes.map((_, i) => {
       const index = imported.func + i;
@@ -130,15 +132,9 @@ export class WasmInstance implements Instance {
     return runner.callSync(this, own(func), args, true);
   }
 
-  /** What a function is called in messages: from the name section, else the name of an export, else undefined. */
+  /** What a function is called in messages. */
   nameOf(index: number): string | undefined {
-    const name = this.module.names.func(index);
-    if (name !== undefined) return name;
-    if (!this.#exportNames) {
-      this.#exportNames = new Map();
-      for (const item of this.module.exports) if (item.kind === 'func' && !this.#exportNames.has(item.index)) this.#exportNames.set(item.index, item.name);
-    }
-    return this.#exportNames.get(index);
+    return nameOf(this.module, index);
   }
 }
 

@@ -3,27 +3,34 @@
  * "External Typing"). Makes nothing; instance.ts does.
  */
 import { LinkError } from '../errors.js';
-import type { Extern, ExternType, Imports } from './engine.js';
-import { WasmFunc, hostFunc } from './func.js';
-import { WasmGlobal } from './global.js';
-import { WasmMemory } from './memory.js';
+import type { Extern, ExternType, Func, Global, HostFunc, Imports, Memory, Table } from './engine.js';
+import { PAGE } from './memory.js';
 import type { Import, Module } from './module.js';
 import { RELATION, processGlobal, processTable, sameFuncType, type RuntimeType } from './rtt.js';
 import { importType, showFuncType } from './show.js';
-import { WasmTable } from './table.js';
 import type { LimitsType } from './types.js';
 
 /** What the module imports, by kind, in the order of its index spaces. */
-export interface Linked { readonly funcs: WasmFunc[]; readonly tables: WasmTable[]; readonly memories: WasmMemory[]; readonly globals: WasmGlobal[] }
+export interface Linked<F, T, M, G> { readonly funcs: F[]; readonly tables: T[]; readonly memories: M[]; readonly globals: G[] }
+
+/** What an engine's instances are made of, and what it makes of a host function. */
+export interface Parts<F, T, M, G> {
+  readonly Func: abstract new (...args: never[]) => F;
+  readonly Table: abstract new (...args: never[]) => T;
+  readonly Memory: abstract new (...args: never[]) => M;
+  readonly Global: abstract new (...args: never[]) => G;
+  hostFunc(host: HostFunc, type?: RuntimeType): F;
+}
+type OwnFunc = Func & { readonly rtt: RuntimeType };
 
 /** @throws LinkError "unknown import" or "incompatible import type" */
-export function link(module: Module, types: readonly RuntimeType[], imports: Imports): Linked {
-  const linked: Linked = { funcs: [], tables: [], memories: [], globals: [] };
+export function link<F extends OwnFunc, T extends Table, M extends Memory, G extends Global>(module: Module, types: readonly RuntimeType[], imports: Imports, parts: Parts<F, T, M, G>): Linked<F, T, M, G> {
+  const linked: Linked<F, T, M, G> = { funcs: [], tables: [], memories: [], globals: [] };
   for (const wanted of module.imports) {
     const type = processImport(types, importType(module, wanted), wanted);
     const found = find(imports, wanted, type);
     if (found === undefined) throw new LinkError('unknown import', wanted.module, wanted.name, `nobody provides this ${type.kind}${type.kind === 'func' ? ` ${showFuncType(type.type)}` : ''}`);
-    take(linked, wanted, type, found, types);
+    take(linked, wanted, type, found, types, parts);
   }
   return linked;
 }
@@ -45,20 +52,22 @@ function find(imports: Imports, { module, name }: Import, type: ExternType): Ext
   return items && Object.hasOwn(items, name) ? items[name] : undefined;
 }
 
-function take(linked: Linked, { module, name, desc }: Import, wanted: ExternType, found: Extern, types: readonly RuntimeType[]): void {
+function take<F extends OwnFunc, T extends Table, M extends Memory, G extends Global>(
+  linked: Linked<F, T, M, G>, { module, name, desc }: Import, wanted: ExternType, found: Extern, types: readonly RuntimeType[], parts: Parts<F, T, M, G>,
+): void {
   const refuse = (detail: string) => new LinkError('incompatible import type', module, name, detail);
   switch (wanted.kind) {
     case 'func': {
       const type = types[(desc as { readonly type: number }).type];
       // a host function has whatever type of that signature the module has for it
-      const func = found.kind === 'host' ? sameFuncType(found.type, wanted.type) ? hostFunc(found, type) : hostFunc(found) : found;
-      if (!(func instanceof WasmFunc)) throw refuse(`a ${found.kind} is provided, a func wanted`);
+      const func = found.kind === 'host' ? parts.hostFunc(found, sameFuncType(found.type, wanted.type) ? type : undefined) : found;
+      if (!(func instanceof parts.Func)) throw refuse(`a ${found.kind} is provided, a func wanted`);
       if (!func.rtt.isBelow(type)) throw refuse(`${showFuncType(func.type)} is provided, ${showFuncType(wanted.type)} wanted`);
       linked.funcs.push(func);
       return;
     }
     case 'table': {
-      if (!(found instanceof WasmTable)) throw refuse(`a ${found.kind} is provided, a table wanted`);
+      if (!(found instanceof parts.Table)) throw refuse(`a ${found.kind} is provided, a table wanted`);
       if (!found.type.is64 !== !wanted.type.is64) throw refuse('one has indices of 64 bits, the other not');
       if (found.type.elem !== wanted.type.elem) throw refuse('the elements have another type');
       checkLimits(found.length, found.type.limits, wanted.type.limits, 'elements', refuse);
@@ -66,15 +75,15 @@ function take(linked: Linked, { module, name, desc }: Import, wanted: ExternType
       return;
     }
     case 'memory': {
-      if (!(found instanceof WasmMemory)) throw refuse(`a ${found.kind} is provided, a memory wanted`);
+      if (!(found instanceof parts.Memory)) throw refuse(`a ${found.kind} is provided, a memory wanted`);
       if (found.type.shared !== wanted.type.shared) throw refuse('one is shared, the other not');
       if (!found.type.is64 !== !wanted.type.is64) throw refuse('one has addresses of 64 bits, the other not');
-      checkLimits(found.pages, found.type.limits, wanted.type.limits, 'pages', refuse);
+      checkLimits(found.size / PAGE, found.type.limits, wanted.type.limits, 'pages', refuse);
       linked.memories.push(found);
       return;
     }
     case 'global': {
-      if (!(found instanceof WasmGlobal)) throw refuse(`a ${found.kind} is provided, a global wanted`);
+      if (!(found instanceof parts.Global)) throw refuse(`a ${found.kind} is provided, a global wanted`);
       if (found.type.mutable !== wanted.type.mutable) throw refuse(`a ${found.type.mutable ? 'mutable' : 'constant'} global is provided, a ${wanted.type.mutable ? 'mutable' : 'constant'} one wanted`);
       if (!RELATION.matches(found.type.type, wanted.type.type) || wanted.type.mutable && !RELATION.matches(wanted.type.type, found.type.type)) throw refuse('the value has another type');
       linked.globals.push(found);

@@ -1,12 +1,8 @@
-/**
- * Values on their way between the frames and JavaScript: read from slots, written to them, and checked where they come from
- * the host.
- */
-import { UsageError } from '../errors.js';
+/** Values on their way between the frames and JavaScript: read from slots, and written to them. */
 import type { HostFunc, Value } from './engine.js';
 import { FILES, Machine } from './files.js';
-import type { WasmFunc } from './func.js';
-import { F32, F64, I32, I64, V128, isRef, type FuncType, type ValType } from './types.js';
+import { F32, F64, I32, I64, V128, type FuncType, type ValType } from './types.js';
+import { checkValue, hostValues } from './values.js';
 
 const { I32: R32, F32: RF32, L32, I64: R64, F64: RF64, U8 } = FILES;
 
@@ -53,42 +49,10 @@ export class ValueMachine extends Machine {
       checkValue(results[0], value, host);
       this.store(results[0], at, value, false);
     } else if (results.length > 0 || Array.isArray(result)) {
-      this.values(type, result, host).forEach((value, i) => this.store(results[i], at + i, value, false));
-    }
-  }
-
-  values(type: FuncType, result: Value | void | readonly Value[], host: HostFunc): Value[] {
-    const values = Array.isArray(result) ? [...result as readonly Value[]] : type.results.length === 0 ? [] : [result as Value];
-    if (values.length !== type.results.length) throw new UsageError(`host function "${host.name}" gives ${values.length} results, its type says ${type.results.length}`);
-    type.results.forEach((t, i) => checkValue(t, values[i], host));
-    return values;
-  }
-}
-
-export function checkArgs(func: WasmFunc, args: readonly Value[], raw: boolean): void {
-  const { params } = func.type;
-  if (args.length !== params.length) throw new UsageError(`function "${func.name ?? func.index}" takes ${params.length} arguments, ${args.length} given`);
-  for (let i = 0; i < params.length; i++) {
-    if (!fits(raw ? rawType(params[i]) : params[i], args[i])) {
-      throw new UsageError(`argument ${i} of function "${func.name ?? func.index}": ${typeof args[i]} given, ${TYPE_NAMES.get(params[i])} wanted`);
+      hostValues(type, result, host).forEach((value, i) => this.store(results[i], at + i, value, false));
     }
   }
 }
-
-function checkValue(type: ValType, value: Value | void, host: HostFunc): void {
-  if (!fits(type, value)) throw new UsageError(`host function "${host.name}" gives ${value === null ? 'null' : typeof value}, its type says ${TYPE_NAMES.get(type)}`);
-}
-
-/** The type of the value that stands for one of `type` where bits are given. */
-function rawType(type: ValType): ValType {
-  return type === F32 ? I32 : type === F64 ? I64 : type;
-}
-
-function fits(type: ValType, value: Value | void): boolean {
-  return type === I64 ? typeof value === 'bigint' : type === V128 ? value instanceof Uint8Array && value.length === 16 : isRef(type) ? value !== undefined : typeof value === 'number';
-}
-
-const TYPE_NAMES = new Map<ValType, string>([[I32, 'number (i32)'], [I64, 'bigint (i64)'], [F32, 'number (f32)'], [F64, 'number (f64)'], [V128, 'Uint8Array of 16 bytes (v128)'], [0x70, 'funcref'], [0x6f, 'externref']]);
 
 const bits = new DataView(new ArrayBuffer(8));
 export function toRaw(type: ValType, value: Value): Value {

@@ -2,7 +2,7 @@
  * The custom section "name": names of the module, its functions and their locals, for messages only. Read when first asked
  * for, and tolerant: what is broken gives no names, never an error. Specification, appendix "Custom Sections and Annotations".
  */
-import type { Names } from './module.js';
+import type { Module, Names } from './module.js';
 import { WasmReader } from './reader.js';
 
 const MODULE = 0, FUNCTIONS = 1, LOCALS = 2;
@@ -13,6 +13,18 @@ const MODULE = 0, FUNCTIONS = 1, LOCALS = 2;
  */
 export function lazyNames(bytes: Uint8Array, section: { readonly start: number; readonly end: number } | undefined): Names {
   return section ? new NameSection(bytes, section) : NO_NAMES;
+}
+
+const exported = new WeakMap<Module, ReadonlyMap<number, string>>();
+
+/** What a function is called in messages: from the name section, else the name of its first export, else undefined. */
+export function nameOf(module: Module, func: number): string | undefined {
+  const name = module.names.func(func);
+  if (name !== undefined) return name;
+  let names = exported.get(module);
+  // the last of equal keys wins
+  if (!names) exported.set(module, names = new Map(module.exports.filter(({ kind }) => kind === 'func').reverse().map((item) => [item.index, item.name])));
+  return names.get(func);
 }
 
 const NO_NAMES: Names = { module: undefined, func: () => undefined, local: () => undefined };

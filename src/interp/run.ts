@@ -13,8 +13,9 @@ import { DONE, FILES, FUEL, MAX_DEPTH, SLOTS, WAIT } from './files.js';
 import type { WasmFunc } from './func.js';
 import type { WasmInstance } from './instance.js';
 import { HEADER } from './lower.js';
-import { ValueMachine, checkArgs, toRaw } from './machine-values.js';
+import { ValueMachine, toRaw } from './machine-values.js';
 import type { FuncType } from './types.js';
+import { checkArgs, hostValues } from './values.js';
 import { ABORTED, FIRST_SLICE, MAX_SLICE, SLICE_MS, adapt, giveWay, interrupted, isGenerator, isLater, isPromise, now, settle, type Settled } from './wait.js';
 import { vectorFunctions } from './vector.js';
 
@@ -287,7 +288,7 @@ export class Runner extends ValueMachine {
   #callHost(host: HostFunc, type: FuncType, args: readonly Value[], caller: WasmInstance, top: number): void {
     const result = this.#enterHost(host, caller, args, top);
     if (isLater(result)) this.#later(result, { kind: 'host', sp: this.sp, host, type, guest: undefined, base: top, top });
-    else this.#deliver(this.values(type, result as Value | void | readonly Value[], host));
+    else this.#deliver(hostValues(type, result as Value | void | readonly Value[], host));
   }
 
   #later(result: Promise<unknown> | Generator<GuestCall | Promise<unknown>, unknown, unknown>, host: Omit<Host, 'generator' | 'callee'>): void {
@@ -341,7 +342,7 @@ export class Runner extends ValueMachine {
           this.write(boundary.type, boundary.base, result, boundary.host);
           return;
         }
-        const values = this.values(boundary.type, result, boundary.host);
+        const values = hostValues(boundary.type, result, boundary.host);
         const below = this.#boundaries[this.#boundaries.length - 1];
         if (below.kind !== 'host') {
           this.#deliver(values);
@@ -375,7 +376,7 @@ export class Runner extends ValueMachine {
       const { host, type } = func;
       const result = this.#enterHost(host, this.inst, wanted.args, boundary.top);
       if (!isLater(result)) {
-        value = this.values(type, result as Value | void | readonly Value[], host);
+        value = hostValues(type, result as Value | void | readonly Value[], host);
         continue;
       }
       const nested: Host = { kind: 'host', sp: this.sp, host, type, guest: undefined, base: boundary.top, top: boundary.top, generator: isGenerator(result) ? result : undefined, callee: undefined };
@@ -411,7 +412,7 @@ export class Runner extends ValueMachine {
         this.write(boundary.type, boundary.base, value as Value, boundary.host);
         this.enter(boundary.guest.inst);
       } else {
-        this.#deliver(this.values(boundary.type, value as Value, boundary.host));
+        this.#deliver(hostValues(boundary.type, value as Value, boundary.host));
       }
     });
   }

@@ -158,7 +158,7 @@ function locals(func: number, { locals: groups }: Code): void {
 }
 
 /** Functions that the module names outside of its bodies: in exports, element segments and initial values. */
-function declaredFunctions(module: Module, features: ReadonlySet<Feature>): ReadonlySet<number> {
+export function declaredFunctions(module: Module, features: ReadonlySet<Feature>): ReadonlySet<number> {
   const declared = new Set<number>();
   const scan = ({ start: from, end }: Expr): void => {
     const r = new InstrReader(module.bytes, from, end, features);
