@@ -88,7 +88,7 @@ mount -t cgroup2 cgroup2 /host/sys/fs/cgroup
 mount -t securityfs securityfs /host/sys/kernel/security
 mkdir -p /host/run/netns /host/run/tmp
 ip link set lo up
-export HOME=/run/tmp TMPDIR=/run/tmp NO_COLOR=1 FORCE_COLOR=0 TERM=dumb LAB=${basename(image.root)} PATH='${process.env['PATH'] ?? '/usr/bin:/bin'}'
+export HOME=/run/tmp TMPDIR=/run/tmp NO_COLOR=1 FORCE_COLOR=0 TERM=dumb NO_SKIP=1 LAB=${basename(image.root)} PATH='${process.env['PATH'] ?? '/usr/bin:/bin'}'
 chroot /host /bin/sh -c "$(cat /command)" </dev/null
 echo "LAB-EXIT $?"
 poweroff -f

@@ -4,10 +4,10 @@ import { mkdirSync, rmdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { cgroupMount } from '#src/loader/attach/cgroup.js';
 import { xdpQuery, interfaceIndex } from '#src/kernel/netlink.js';
-import { needsFeature } from '../support/kernel.js';
+import { needsFeature, needsLinux } from '../support/kernel.js';
 import { needsCommand, needsRoot, withCable, type Cable } from '../support/probe.js';
 import { assert, suite, throwsCode, type Need } from '../support/suite.js';
-import { Families, attachFails, needsKernel, withFamilies } from './families.js';
+import { Families, attachFails, withFamilies } from './families.js';
 
 const needs = [needsRoot, needsCommand('ip', 'iproute2')];
 
@@ -28,7 +28,7 @@ const ROWS: readonly Row[] = [
   ['on_xdp', (c) => c.outside, 'XDP', toUs, (c) => `xdp ${c.outside}`],
   ['on_xdp', (c) => `${c.outside}:native`, 'XDP', toUs, (c) => `xdp ${c.outside} (native)`],
   ['on_xdp', (c) => `${c.outside}:generic`, 'XDP', toUs, (c) => `xdp ${c.outside} (generic)`],
-  ['on_xdp_frags', (c) => c.outside, 'XDP_FRAGS', toUs, (c) => `xdp ${c.outside}`, needsKernel('5.18', 'XDP with fragments')],
+  ['on_xdp_frags', (c) => c.outside, 'XDP_FRAGS', toUs, (c) => `xdp ${c.outside}`, needsLinux('5.18', 'XDP with fragments')],
   ['on_tc', (c) => c.outside, 'TC', toUs, (c) => `tc ${c.outside}:ingress`],
   ['on_tc_egress', (c) => `${c.outside}:egress`, 'TC_EGRESS', toThem, (c) => `tc ${c.outside}:egress`],
   ['on_tcx_ingress', (c) => c.outside, 'TCX_INGRESS', toUs, (c) => `${tcx} ${c.outside}:ingress`],
@@ -146,7 +146,7 @@ suite('loader/attach: network', (test) => {
     }
   });
 
-  test.needing([needsRoot, needsKernel('6.0', 'lsm_cgroup')], 'lsm_cgroup loads and attaches, or the message says who forbids it', () => {
+  test.needing([needsRoot, needsLinux('6.0', 'lsm_cgroup')], 'lsm_cgroup loads and attaches, or the message says who forbids it', () => {
     let loaded = false;
     try {
       withFamilies(['on_lsm_cgroup'], ({ object }) => {

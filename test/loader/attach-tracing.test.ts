@@ -2,10 +2,10 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { feature } from '#src/kernel/features.js';
-import { needsFeature } from '../support/kernel.js';
+import { needsFeature, needsLinux } from '../support/kernel.js';
 import { needsRoot } from '../support/probe.js';
 import { assert, suite, throwsCode } from '../support/suite.js';
-import { Families, attachFails, needsKernel, withFamilies } from './families.js';
+import { Families, attachFails, withFamilies } from './families.js';
 
 const mine = { rodata: { only_pid: process.pid } };
 const LIBC = `/usr/lib/${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu/libc.so.6`;
@@ -97,7 +97,7 @@ suite('loader/attach: tracing', (test) => {
     });
   });
 
-  test.needing([needsRoot, needsKernel('6.1', 'iterators over one task')], 'iter/task goes over the threads of the process that the target names', () => {
+  test.needing([needsRoot, needsLinux('6.1', 'iterators over one task')], 'iter/task goes over the threads of the process that the target names', () => {
     withFamilies(['each_task'], ({ object }) => {
       const own = object.attach('each_task', `pid:${process.pid}`).read!().trim().split('\n');
       assert.equal([...new Set(own)], [String(process.pid)]);

@@ -3,11 +3,10 @@
  * counters are read from its source.
  */
 import { readFileSync } from 'node:fs';
-import { kernelAtLeast } from '#src/kernel/release.js';
 import { BpfObject, type LoadOptions } from '#src/loader/load.js';
 import { fixture } from '../support/probe.js';
 import { descriptors } from '../support/kernel.js';
-import { assert, throwsCode, type Need } from '../support/suite.js';
+import { assert, throwsCode } from '../support/suite.js';
 
 const source = readFileSync(fixture('loader/families.bpf.c'), 'utf8');
 const SLOTS = /enum slot \{([^}]+)\}/.exec(source)![1].split(',').map((name) => name.trim()).filter(Boolean);
@@ -37,11 +36,6 @@ export class Families {
     assert.ok(map.lookup(new Uint8Array(4), value));
     return new DataView(value.buffer);
   }
-}
-
-/** What no feature probe tells: a kernel of at least that version. */
-export function needsKernel(version: string, what: string): Need {
-  return { name: what, missing: kernelAtLeast(version) ? undefined : `the kernel lacks it, needs Linux ${version} or later` };
 }
 
 /** Loads, uses, closes twice, and insists that no descriptor is left and none was closed twice. */

@@ -10,14 +10,13 @@ import { kernelAtLeast, kernelVersionCode } from '#src/kernel/release.js';
 import { BpfObject, type LoadOptions } from '#src/loader/load.js';
 import { parseObject } from '#src/reloc/object.js';
 import { random } from '../support/btf.js';
-import { descriptors, keepsDescriptors, needsFeature, u32Bytes, u64Bytes } from '../support/kernel.js';
-import { needsKernel } from './families.js';
+import { descriptors, keepsDescriptors, needsFeature, needsLinux, u32Bytes, u64Bytes } from '../support/kernel.js';
 import { fixture, needsCommand, needsRoot, root } from '../support/probe.js';
 import { assert, sameBytes, suite, throwsCode, type Need } from '../support/suite.js';
 
 const needs = [needsRoot];
 /** for the fixture objects.bpf.o */
-const calls = [needsRoot, needsKernel('5.14', 'programs of section "syscall"')];
+const calls = [needsRoot, needsLinux('5.14', 'programs of section "syscall"')];
 const read = (name: string): Uint8Array => readFileSync(fixture(`loader/${name}.bpf.o`));
 
 /** Loads, uses, closes; the second time around nothing may stay open. */

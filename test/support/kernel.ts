@@ -21,12 +21,13 @@ export function needsFeature(name: FeatureName): Need {
   } catch (error) {
     missing = (error as Error).message;
   }
-  return { name: words, missing };
+  return { name: words, missing, older: !kernelAtLeast(since) };
 }
 
 /** The running kernel is that new: for what no probe exists. */
 export function needsLinux(since: string, name: string): Need {
-  return { name, missing: kernelAtLeast(since) ? undefined : `the kernel lacks it, needs Linux ${since} or later` };
+  const older = !kernelAtLeast(since);
+  return { name, missing: older ? `the kernel lacks it, needs Linux ${since} or later` : undefined, older };
 }
 
 /** Numbers of this process's open descriptors. */
