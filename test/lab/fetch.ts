@@ -2,13 +2,23 @@
  * Brings a lab kernel: downloads its Debian packages through apt, with a sources file and lists of its own, and unpacks them
  * below the lab's cache folder. Nothing is installed; a kernel that is there already costs nothing.
  */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import type { Kernel } from './kernels.js';
 
 export const CACHE = process.env['LAB_CACHE'] ?? join(homedir(), '.cache', 'wasm-bpf-ts', 'lab');
+
+/** What the lab starts, and where Debian has it. */
+const TOOLS: readonly (readonly [path: string, debianPackage: string])[] = [
+  ['qemu-system-x86_64', 'qemu-system-x86'], ['/bin/busybox', 'busybox-static'], ['depmod', 'kmod'], ['xz', 'xz-utils'], ['cpio', 'cpio'],
+];
+
+/** The Debian packages that are not installed and have to be. */
+export function missingTools(): string[] {
+  return TOOLS.filter(([tool]) => spawnSync(tool, ['--version'], { stdio: 'ignore' }).error).map(([, debianPackage]) => debianPackage);
+}
 
 export interface Image {
   /** path of the bzImage */
@@ -18,7 +28,7 @@ export interface Image {
   readonly release: string;
 }
 
-/** @throws Error with apt's words where the package cannot be had */
+/** @throws Error with apt's words where a package cannot be had */
 export function fetchKernel(kernel: Kernel): Image {
   const root = join(CACHE, kernel.name);
   if (!existsSync(join(root, 'ready'))) {
@@ -28,7 +38,7 @@ export function fetchKernel(kernel: Kernel): Image {
   }
   const boot = join(root, 'boot');
   const image = readdirSync(boot).find((file) => file.startsWith('vmlinuz-'));
-  if (!image) throw new Error(`lab kernel ${kernel.name}: no vmlinuz in ${boot}`);
+  if (!image) throw new Error(`no vmlinuz in ${boot}`);
   return { kernel: join(boot, image), root, release: image.slice('vmlinuz-'.length) };
 }
 
@@ -36,15 +46,24 @@ function download(kernel: Kernel, root: string): void {
   const lists = join(root, 'lists');
   mkdirSync(join(lists, 'partial'), { recursive: true });
   const sources = join(root, 'sources.list');
-  writeFileSync(sources, `deb [trusted=yes] ${mirror()} ${kernel.suite} main\n`);
-  const options = ['-o', `Dir::Etc::sourcelist=${sources}`, '-o', 'Dir::Etc::sourceparts=-', '-o', `Dir::State::Lists=${lists}`, '-o', `Dir::Cache::pkgcache=`, '-o', 'Dir::Cache::srcpkgcache='];
-  const apt = (tool: string, ...args: string[]) => execFileSync(tool, [...options, ...args], { cwd: root, encoding: 'utf8', maxBuffer: 1 << 28, stdio: ['ignore', 'pipe', 'pipe'] });
+  const archive = mirror();
+  writeFileSync(sources, `deb [trusted=yes] ${archive} ${kernel.suite} main\n`);
+  // without Error-Mode, an index that cannot be had is a warning
+  const options = ['-o', 'APT::Update::Error-Mode=any', '-o', `Dir::Etc::sourcelist=${sources}`, '-o', 'Dir::Etc::sourceparts=-', '-o', `Dir::State::Lists=${lists}`, '-o', `Dir::Cache::pkgcache=`, '-o', 'Dir::Cache::srcpkgcache='];
+  const apt = (tool: string, ...args: string[]): string => {
+    try {
+      return execFileSync(tool, [...options, ...args], { cwd: root, encoding: 'utf8', maxBuffer: 1 << 28, stdio: ['ignore', 'pipe', 'pipe'] });
+    } catch (error) {
+      const { stderr = '', message } = error as { stderr?: string; message: string };
+      throw new Error(`${tool} ${args.join(' ')} fails for Debian ${kernel.suite} at ${archive}: ${stderr.trim() || message}`, { cause: error });
+    }
+  };
   apt('apt-get', 'update', '-qq');
   const all = apt('apt-cache', 'pkgnames').split('\n');
   for (const pattern of kernel.packages) {
     const names = all.filter((name) => pattern.test(name)).sort((a, b) => a.localeCompare(b, 'en', { numeric: true }));
     const newest = names.at(-1);
-    if (!newest) throw new Error(`lab kernel ${kernel.name}: no package ${pattern} in Debian ${kernel.suite}`);
+    if (!newest) throw new Error(`no package ${pattern} in Debian ${kernel.suite} at ${archive}`);
     apt('apt-get', 'download', '-qq', newest);
   }
   for (const file of readdirSync(root).filter((name) => name.endsWith('.deb'))) {

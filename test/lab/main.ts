@@ -2,7 +2,7 @@
  * `npm run lab -- [KERNEL…] [-- COMMAND…]`: boots each kernel (default: all of kernels.ts) and runs the command in it (default:
  * the tests that talk to the kernel). Prints what the guests print, then a table of what works where and a line a kernel; fails when one of them does.
  */
-import { fetchKernel } from './fetch.js';
+import { fetchKernel, missingTools } from './fetch.js';
 import { bootAndRun } from './boot.js';
 import { KERNELS } from './kernels.js';
 import { readResults, table } from './result.js';
@@ -16,6 +16,12 @@ const command = split < 0 ? DEFAULT_COMMAND : process.argv.slice(split + 1).join
 const unknown = names.filter((name) => !KERNELS.some((kernel) => kernel.name === name));
 if (unknown.length) {
   console.error(`lab: no kernel ${unknown.join(', ')}; there are ${KERNELS.map((kernel) => kernel.name).join(', ')}`);
+  process.exit(2);
+}
+
+const missing = missingTools();
+if (missing.length) {
+  console.error(`lab: not installed: ${missing.join(', ')} (apt-get install ${missing.join(' ')})`);
   process.exit(2);
 }
 

@@ -3,7 +3,10 @@
  * counters are read from its source.
  */
 import { readFileSync } from 'node:fs';
+import { kernelAtLeast } from '#src/kernel/release.js';
 import { BpfObject, type LoadOptions } from '#src/loader/load.js';
+import { parseSection } from '#src/loader/sections.js';
+import { parseObject } from '#src/reloc/object.js';
 import { fixture } from '../support/probe.js';
 import { descriptors } from '../support/kernel.js';
 import { assert, throwsCode } from '../support/suite.js';
@@ -52,11 +55,20 @@ export function withFamilies(programs: readonly string[], use: (families: Famili
   assert.is(descriptors().length, before, 'descriptors leak');
 }
 
-/** The error of attaching one program, with no descriptor left behind by the attempt. */
+/** The error of attaching one program, with no descriptor left behind by the attempt. A kernel too old for it may refuse it before. */
 export function attachFails(program: string, target: string | undefined, code: string, message: string | RegExp): void {
-  withFamilies([program], ({ object }) => {
-    const before = descriptors().length;
-    throwsCode(() => object.attach(program, target), code, message);
-    assert.is(descriptors().length, before, 'a failed attach leaks');
-  });
+  const { section } = parseObject(bytes).programs.find(({ name }) => name === program)!;
+  const { since } = parseSection(section)!;
+  let loaded = false;
+  try {
+    withFamilies([program], ({ object }) => {
+      loaded = true;
+      const before = descriptors().length;
+      throwsCode(() => object.attach(program, target), code, message);
+      assert.is(descriptors().length, before, 'a failed attach leaks');
+    });
+  } catch (error) {
+    if (loaded || kernelAtLeast(since)) throw error;
+    throwsCode(() => { throw error; }, 'UNSUPPORTED', `section "${section}" of program "${program}" is not supported here, needs Linux ${since} or later`);
+  }
 }
