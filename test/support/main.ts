@@ -26,7 +26,7 @@ const files = readdirSync(root, { recursive: true, encoding: 'utf8' })
 
 // uvu looks at UVU_DEFER while it is imported
 globalThis.UVU_DEFER = 1;
-const { counts } = await import('./suite.js');
+const { counts, slowest } = await import('./suite.js');
 for (const file of files) {
   const suites: SuiteRun[] = [];
   globalThis.UVU_QUEUE = [suites];
@@ -39,6 +39,8 @@ for (const file of files) {
   }
 }
 
+// emulated kernels are slow: what to look at when a run takes too long
+if (inLab) for (const [ms, test] of slowest.sort(([a], [b]) => b - a).slice(0, 8)) console.log(`${(ms / 1000).toFixed(1)} s: ${test}`);
 for (const skip of counts.skipped) console.log(`skipped: ${skip}`);
 console.log(`${counts.passed} passed, ${counts.failed} failed, ${counts.skipped.length} skipped`);
 process.exitCode = counts.failed === 0 && counts.passed > 0 ? 0 : 1;
