@@ -1,14 +1,14 @@
 /**
  * Assembles small WebAssembly modules for tests: functions as lists of instructions by mnemonic, types as letters
- * (`ii:l`; i = i32, l = i64, f = f32, d = f64, r = funcref, e = externref). Says nothing about validity: it assembles wrong ones too.
+ * (`ii:l`; i = i32, l = i64, f = f32, d = f64, v = v128, r = funcref, e = externref). Says nothing about validity: it assembles wrong ones too.
  */
 import { rowOf, OP, type Mnemonic } from '#src/interp/opcodes.js';
-import { EXTERNREF, F32, F64, FUNCREF, I32, I64, type FuncType } from '#src/interp/types.js';
+import { EXTERNREF, F32, F64, FUNCREF, I32, I64, V128, type FuncType } from '#src/interp/types.js';
 import { HEADER, leb, name, section, vec, type Bytes } from '../interp/wasm.js';
 
-const LETTERS: { readonly [letter: string]: number } = { i: I32, l: I64, f: F32, d: F64, r: FUNCREF, e: EXTERNREF };
+const LETTERS: { readonly [letter: string]: number } = { i: I32, l: I64, f: F32, d: F64, v: V128, r: FUNCREF, e: EXTERNREF };
 
-/** `['i32.const', 7]`, `['br_table', 0, 1, 2]`, `['block', 'i']` (a result's letter, or ''), `['i32.load', offset]`; a bare mnemonic where nothing follows. */
+/** `['i32.const', 7]`, `['v128.const', …]` with sixteen bytes, `['v128.load8_lane', offset, alignment, lane]`, `['br_table', 0, 1, 2]`, `['block', 'i']` (a result's letter, or ''), `['i32.load', offset]`; a bare mnemonic where nothing follows. */
 export type Instruction = Mnemonic | readonly [Mnemonic, ...(number | bigint | string)[]];
 
 export interface FuncSpec { readonly type: string; readonly locals?: string; readonly export?: string; readonly name?: string; readonly body: readonly Instruction[] }
@@ -84,7 +84,7 @@ export function sleb(value: bigint): number[] {
 function encode(instruction: Instruction, typeIndex: (type: string) => number): Bytes {
   const [mnemonic, ...args] = typeof instruction === 'string' ? [instruction] : instruction;
   const code = OP[mnemonic];
-  const opcode = code > 0xff ? [code >> 8, leb(code & 0xff)] : [code];
+  const opcode = code > 0xffff ? [code >> 12, leb(code & 0xfff)] : code > 0xff ? [code >> 8, leb(code & 0xff)] : [code];
   const numbers = args.map(Number);
   const immediates = rowOf(code)![2];
   switch (immediates) {
@@ -101,6 +101,9 @@ function encode(instruction: Instruction, typeIndex: (type: string) => number): 
     case 'heap': return [opcode, LETTERS[String(args[0])]];
     case 'type table': return [opcode, leb(typeIndex(String(args[0]))), leb(numbers[1] ?? 0)];
     case 'memarg1': case 'memarg2': case 'memarg4': case 'memarg8': return [opcode, leb(numbers[1] ?? 0), leb(numbers[0] ?? 0)];
+    case 'memarg16': return [opcode, leb(numbers[1] ?? 0), leb(numbers[0] ?? 0)];
+    case 'memarg1 lane': case 'memarg2 lane': case 'memarg4 lane': case 'memarg8 lane': return [opcode, leb(numbers[1] ?? 0), leb(numbers[0] ?? 0), numbers[2] ?? 0];
+    case 'v128': return [opcode, numbers];
     case 'memory': return [opcode, 0];
     case 'memory memory': return [opcode, 0, 0];
     default: return [opcode, numbers.map(leb)];
