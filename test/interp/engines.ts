@@ -1,0 +1,34 @@
+/** The engines that tests run on, and what one of them lacks. */
+import type { Engine, Global, Memory, Table, Value } from '#src/interp/engine.js';
+import { WasmGlobal } from '#src/interp/global.js';
+import { interpreter } from '#src/interp/interpreter.js';
+import { WasmMemory } from '#src/interp/memory.js';
+import type { GlobalType, MemoryType, TableType } from '#src/interp/module.js';
+import { WasmTable } from '#src/interp/table.js';
+import { v8, V8Global, V8Memory, V8Table } from '#src/interp/v8.js';
+import { V8_CANNOT_TELL } from '#src/interp/v8-trap.js';
+
+export interface Subject {
+  readonly engine: Engine;
+  /** what a host makes to be imported */
+  readonly parts: {
+    readonly Memory: new (type: MemoryType) => Memory;
+    readonly Table: new (type: TableType) => Table;
+    readonly Global: new (type: GlobalType, init: Value) => Global;
+  };
+  /** host functions may wait, and a running guest can be stopped */
+  readonly suspends: boolean;
+  /** frames of a small function that there is room for */
+  readonly deepest: number;
+  /** keeps to `callDepth`, and to a frame's largest size */
+  readonly boundsDepth: boolean;
+  /** has `callBits` */
+  readonly keepsBits: boolean;
+  /** of a trap that should have this reason */
+  reasonOf(reason: string): string;
+}
+
+export const ENGINES: readonly Subject[] = [
+  { engine: interpreter, parts: { Memory: WasmMemory, Table: WasmTable, Global: WasmGlobal }, suspends: true, deepest: 50_000, boundsDepth: true, keepsBits: true, reasonOf: (reason) => reason },
+  { engine: v8, parts: { Memory: V8Memory, Table: V8Table, Global: V8Global }, suspends: false, deepest: 5_000, boundsDepth: false, keepsBits: false, reasonOf: (reason) => V8_CANNOT_TELL.get(reason) ?? reason },
+];
