@@ -71,6 +71,18 @@ export class Trap extends ProjectError {
   }
 }
 
+/**
+ * An exception of WebAssembly that no guest has caught on its way here. A host function may let it pass, or throw one: guests
+ * below can catch it, which no other error can be.
+ */
+export class GuestException extends Trap {
+  override readonly code = 'WASM_EXCEPTION';
+  /** @param exception the engine's own object: the tag, and what came with it */
+  constructor(readonly exception: object, detail = '') {
+    super('unhandled exception', detail);
+  }
+}
+
 /** A limit was reached: call depth, fuel, time. A kind of trap; the limit's size is in the message. */
 export class ExhaustedError extends Trap {
   override readonly code = 'WASM_EXHAUSTED';

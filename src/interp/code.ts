@@ -4,6 +4,8 @@
  */
 import { coreOp } from './core-table.js';
 import { lowerFunction, offsetsOf } from './lower.js';
+import { findClause, type Clause, type Handler } from './handlers.js';
+import type { WasmTag } from './exception.js';
 import type { Module } from './module.js';
 import { runtimeTypes, type RuntimeType } from './rtt.js';
 
@@ -25,6 +27,7 @@ export class ModuleCode {
   /** positions of the headers, ascending, and whose they are */
   readonly #starts: number[] = [];
   readonly #owners: number[] = [];
+  readonly #handlers = new Map<number, readonly Handler[]>();
   readonly #offsets = new Map<number, Int32Array>();
 
   /** type index -> number that is equal for equal types of all modules */
@@ -44,7 +47,9 @@ export class ModuleCode {
   }
 
   #lower(index: number): number {
-    const entry = this.append(lowerFunction(this, index));
+    const { words, handlers } = lowerFunction(this, index);
+    const entry = this.append(words);
+    if (handlers.length > 0) this.#handlers.set(index, handlers);
     this.#starts.push(entry);
     this.#owners.push(index);
     return this.entries[index] = entry;
@@ -85,6 +90,20 @@ export class ModuleCode {
   /** Which function a position belongs to. */
   functionAt(pc: number): number {
     return this.#owners[this.#startBefore(pc)];
+  }
+
+  /** Where the function that `pc` is in catches what is thrown there: the clause, and its position. */
+  catchAt(pc: number, tag: WasmTag, tags: readonly WasmTag[]): { readonly clause: Clause; readonly pc: number } | undefined {
+    if (this.#handlers.size === 0) return undefined;
+    const at = this.#startBefore(pc);
+    const handlers = this.#handlers.get(this.#owners[at]);
+    const clause = handlers && findClause(handlers, pc - this.#starts[at], tag, tags);
+    return clause && { clause, pc: this.#starts[at] + clause.target };
+  }
+
+  /** How many handlers the search in that function looks at. */
+  handlersAt(pc: number): number {
+    return this.#handlers.size === 0 ? 0 : this.#handlers.get(this.functionAt(pc))?.length ?? 0;
   }
 
   /** Slots of the frame of the function that `pc` is in. */

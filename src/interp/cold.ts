@@ -7,6 +7,7 @@
 import { Trap } from '../errors.js';
 import { bulkInstructions } from './cold-bulk.js';
 import { COLD, CORE_OPS, coreOp } from './core-table.js';
+import { WasmException } from './exception.js';
 import { FILES } from './files.js';
 import type { WasmFunc } from './func.js';
 import { runtimeType } from './rtt.js';
@@ -113,6 +114,15 @@ export function makeCold(m: Runner): (w: number) => void {
         global.words[global.at] = I32[slot];
       }
       m.pc += 2;
+    },
+    throw(w) {
+      const tag = m.inst.tags[m.code[m.pc + 1]];
+      m.raise(new WasmException(tag, m.readAll(tag.type.params, m.fp + (w >>> 12), true)));
+    },
+    'throw_ref'(w) {
+      const exception = m.getRef(m.fp + (w >>> 12)) as WasmException | null;
+      if (exception === null) throw new Trap('null reference', 'no exception to throw');
+      m.raise(exception);
     },
     'ref.null'(w) {
       m.setRef(m.fp + (w >>> 12), null);

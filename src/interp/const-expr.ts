@@ -7,7 +7,7 @@ import type { WasmFunc } from './func.js';
 import type { WasmGlobal } from './global.js';
 import { InstrReader } from './instr.js';
 import type { Expr } from './module.js';
-import { FEATURES_3_0 } from './opcodes.js';
+import { FEATURES_ALL } from './opcodes.js';
 
 const bits = new DataView(new ArrayBuffer(8));
 
@@ -15,7 +15,7 @@ const bits = new DataView(new ArrayBuffer(8));
 export interface Constant { readonly value: Value; readonly lo: number; readonly hi: number }
 
 export function evaluate(bytes: Uint8Array, expr: Expr, globals: readonly WasmGlobal[], funcs: readonly WasmFunc[]): Constant {
-  const instr = new InstrReader(bytes, expr.start, expr.end, FEATURES_3_0);
+  const instr = new InstrReader(bytes, expr.start, expr.end, FEATURES_ALL);
   const stack: Constant[] = [];
   const binary = (compute: (x: bigint, y: bigint) => bigint): Constant => {
     const { value: y } = stack.pop()!;

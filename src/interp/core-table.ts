@@ -189,7 +189,7 @@ export const COLD = [
   'global.get.cell', 'global.set.cell',
   'memory.size', 'memory.grow', 'memory.init', 'memory.copy', 'memory.fill', 'memory.outside', 'data.drop',
   'table.get', 'table.set', 'table.size', 'table.grow', 'table.fill', 'table.copy', 'table.init', 'elem.drop',
-  'ref.null', 'ref.is_null', 'ref.func', 'move.ref', 'select.ref', 'ref.as_non_null',
+  'ref.null', 'ref.is_null', 'ref.func', 'move.ref', 'select.ref', 'ref.as_non_null', 'throw', 'throw_ref',
 ] as const;
 
 /** Vector instructions; copying a v128, and choosing one of two by the third operand, have no opcode of their own. */

@@ -20,6 +20,8 @@ const TAG_SECTION = 13;
 type SectionName = (typeof SECTIONS)[number][0];
 
 const MAGIC = 0x6d736100, VERSION = 1;
+/** What may come before a block's end: an else, a catch, nothing. */
+const OTHER = 0, IF = 1, TRY = 2;
 const EXTERN_KINDS = ['func', 'table', 'memory', 'global', 'tag'] as const;
 const NO_FUNC: FuncType = { params: [], results: [] };
 const MAX_LOCALS = 2 ** 32 - 1;
@@ -376,17 +378,25 @@ class Decoder {
         case 0x0b:
           if (--depth < 0) return;
           break;
-        case 0x02: case 0x03: case 0x04: case 0x1f:
+        case 0x02: case 0x03: case 0x04: case 0x06: case 0x1f:
           if (depth === open.length) {
             open = new Uint8Array(2 * depth);
             open.set(this.#open);
             this.#open = open;
           }
-          open[depth++] = op === 0x04 ? 1 : 0;
+          open[depth++] = op === 0x04 ? IF : op === 0x06 ? TRY : OTHER;
           break;
         case 0x05:
-          if (depth === 0 || open[depth - 1] !== 1) throw r.fail('END opcode expected', r.offset, 'an else without an if');
-          open[depth - 1] = 0;
+          if (depth === 0 || open[depth - 1] !== IF) throw r.fail('END opcode expected', r.offset, 'an else without an if');
+          open[depth - 1] = OTHER;
+          break;
+        case 0x07: case 0x19:
+          if (depth === 0 || open[depth - 1] !== TRY) throw r.fail('END opcode expected', r.offset, 'a catch without a try');
+          if (op === 0x19) open[depth - 1] = OTHER;
+          break;
+        case 0x18:
+          if (depth === 0 || open[depth - 1] !== TRY) throw r.fail('END opcode expected', r.offset, 'a delegate without a try');
+          depth--;
           break;
         case 0xfc08: case 0xfc09: case 0xfb09: case 0xfb12:
           if (this.#dataUse < 0) {

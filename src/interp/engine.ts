@@ -36,7 +36,7 @@ export type ExternType =
   | { readonly kind: 'global'; readonly type: GlobalType }
   | { readonly kind: 'tag'; readonly type: FuncType };
 
-export type Extern = HostFunc | Func | Memory | Table | Global;
+export type Extern = HostFunc | Func | Memory | Table | Global | Tag;
 
 /**
  * A function of the host. `run` gets the caller's instance and the arguments, and returns the result (undefined, one value,
@@ -61,7 +61,7 @@ export interface RunOptions {
 
 export interface Instance {
   readonly module: Module;
-  readonly exports: ReadonlyMap<string, Func | Memory | Table | Global>;
+  readonly exports: ReadonlyMap<string, Func | Memory | Table | Global | Tag>;
   /** memory 0, what WASI and the wasm_bpf ABI read; undefined where the module has none */
   readonly memory: Memory | undefined;
   /** table 0, exported or not; undefined where the module has none */
@@ -75,6 +75,9 @@ export interface Instance {
 }
 
 export interface Func { readonly kind: 'func'; readonly type: FuncType; /** for messages and stacks */ readonly name: string | undefined }
+
+/** What tells one kind of exception from another; what an exception carries has the types of `type.params`. */
+export interface Tag { readonly kind: 'tag'; readonly type: FuncType }
 
 export interface Memory {
   readonly kind: 'memory';

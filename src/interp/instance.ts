@@ -6,6 +6,7 @@ import { ExhaustedError, UsageError } from '../errors.js';
 import { type ModuleCode, codeOf } from './code.js';
 import { type Constant, evaluate } from './const-expr.js';
 import type { Func, Imports, Instance, Limits, RunOptions, Value } from './engine.js';
+import { WasmTag } from './exception.js';
 import { WasmFunc, hostFunc } from './func.js';
 import { MAX_DEPTH } from './files.js';
 import { WasmGlobal } from './global.js';
@@ -21,7 +22,7 @@ import { V128 } from './types.js';
 
 export const DEFAULT_LIMITS: Limits = { memoryPages: MAX_PAGES, tableElements: MAX_TABLE, callDepth: Math.min(100_000, MAX_DEPTH) };
 
-const PARTS = { Func: WasmFunc, Table: WasmTable, Memory: WasmMemory, Global: WasmGlobal, hostFunc };
+const PARTS = { Func: WasmFunc, Table: WasmTable, Memory: WasmMemory, Global: WasmGlobal, Tag: WasmTag, hostFunc };
 
 export class WasmInstance implements Instance {
   readonly code: ModuleCode;
@@ -33,7 +34,8 @@ export class WasmInstance implements Instance {
   readonly globalWords: Int32Array<ArrayBuffer>;
   readonly memories: readonly WasmMemory[];
   readonly memory: WasmMemory | undefined;
-  readonly exports: ReadonlyMap<string, WasmFunc | WasmMemory | WasmTable | WasmGlobal>;
+  readonly tags: readonly WasmTag[];
+  readonly exports: ReadonlyMap<string, WasmFunc | WasmMemory | WasmTable | WasmGlobal | WasmTag>;
   /** undefined once dropped */
   readonly elems: (readonly Value[] | undefined)[];
   readonly datas: (DataRange | undefined)[];
@@ -71,7 +73,8 @@ export class WasmInstance implements Instance {
     })];
     this.memories = [...linked.memories, ...this.#allocateMemories(module.memories.slice(imported.memory))];
     this.memory = this.memories[0];
-    const spaces = { func: this.funcs, table: this.tables, memory: this.memories, global: globals, tag: [] as WasmGlobal[] };
+    this.tags = [...linked.tags, ...module.tags.slice(imported.tag).map((type) => new WasmTag(this.code.types[type]))];
+    const spaces = { func: this.funcs, table: this.tables, memory: this.memories, global: globals, tag: this.tags };
     this.exports = new Map(module.exports.map(({ name, kind, index }) => [name, spaces[kind][index]]));
     this.elems = module.elems.map(({ init }) => init.map((item) => typeof item === 'number' ? this.funcs[item] : constant(item).value));
     this.datas = module.datas.map(({ start, end }) => ({ start, end }));

@@ -12,7 +12,7 @@ runner.trainer = train;
 
 /** What of WebAssembly this engine runs; a module that needs more is refused. */
 export const INTERPRETER_FEATURES: ReadonlySet<Feature> = new Set<Feature>([
-  ...FEATURES_2_0, 'simd', 'relaxed-simd', 'extended-const', 'multi-memory', 'memory64', 'tail-call', 'function-references',
+  ...FEATURES_2_0, 'simd', 'relaxed-simd', 'extended-const', 'multi-memory', 'memory64', 'tail-call', 'function-references', 'exceptions', 'legacy-exceptions',
 ]);
 
 export const interpreter: Engine = {

@@ -3,7 +3,7 @@
  * "External Typing"). Makes nothing; instance.ts does.
  */
 import { LinkError } from '../errors.js';
-import type { Extern, ExternType, Func, Global, HostFunc, Imports, Memory, Table } from './engine.js';
+import type { Extern, ExternType, Func, Global, HostFunc, Imports, Memory, Table, Tag } from './engine.js';
 import { PAGE } from './memory.js';
 import type { Import, Module } from './module.js';
 import { RELATION, processGlobal, processTable, sameFuncType, type RuntimeType } from './rtt.js';
@@ -11,21 +11,23 @@ import { importType, showFuncType } from './show.js';
 import type { LimitsType } from './types.js';
 
 /** What the module imports, by kind, in the order of its index spaces. */
-export interface Linked<F, T, M, G> { readonly funcs: F[]; readonly tables: T[]; readonly memories: M[]; readonly globals: G[] }
+export interface Linked<F, T, M, G, X> { readonly funcs: F[]; readonly tables: T[]; readonly memories: M[]; readonly globals: G[]; readonly tags: X[] }
 
 /** What an engine's instances are made of, and what it makes of a host function. */
-export interface Parts<F, T, M, G> {
+export interface Parts<F, T, M, G, X> {
   readonly Func: abstract new (...args: never[]) => F;
   readonly Table: abstract new (...args: never[]) => T;
   readonly Memory: abstract new (...args: never[]) => M;
   readonly Global: abstract new (...args: never[]) => G;
+  readonly Tag: abstract new (...args: never[]) => X;
   hostFunc(host: HostFunc, type?: RuntimeType): F;
 }
 type OwnFunc = Func & { readonly rtt: RuntimeType };
+type OwnTag = Tag & { readonly rtt: RuntimeType };
 
 /** @throws LinkError "unknown import" or "incompatible import type" */
-export function link<F extends OwnFunc, T extends Table, M extends Memory, G extends Global>(module: Module, types: readonly RuntimeType[], imports: Imports, parts: Parts<F, T, M, G>): Linked<F, T, M, G> {
-  const linked: Linked<F, T, M, G> = { funcs: [], tables: [], memories: [], globals: [] };
+export function link<F extends OwnFunc, T extends Table, M extends Memory, G extends Global, X extends OwnTag>(module: Module, types: readonly RuntimeType[], imports: Imports, parts: Parts<F, T, M, G, X>): Linked<F, T, M, G, X> {
+  const linked: Linked<F, T, M, G, X> = { funcs: [], tables: [], memories: [], globals: [], tags: [] };
   for (const wanted of module.imports) {
     const type = processImport(types, importType(module, wanted), wanted);
     const found = find(imports, wanted, type);
@@ -52,8 +54,8 @@ function find(imports: Imports, { module, name }: Import, type: ExternType): Ext
   return items && Object.hasOwn(items, name) ? items[name] : undefined;
 }
 
-function take<F extends OwnFunc, T extends Table, M extends Memory, G extends Global>(
-  linked: Linked<F, T, M, G>, { module, name, desc }: Import, wanted: ExternType, found: Extern, types: readonly RuntimeType[], parts: Parts<F, T, M, G>,
+function take<F extends OwnFunc, T extends Table, M extends Memory, G extends Global, X extends OwnTag>(
+  linked: Linked<F, T, M, G, X>, { module, name, desc }: Import, wanted: ExternType, found: Extern, types: readonly RuntimeType[], parts: Parts<F, T, M, G, X>,
 ): void {
   const refuse = (detail: string) => new LinkError('incompatible import type', module, name, detail);
   switch (wanted.kind) {
@@ -64,6 +66,12 @@ function take<F extends OwnFunc, T extends Table, M extends Memory, G extends Gl
       if (!(func instanceof parts.Func)) throw refuse(`a ${found.kind} is provided, a func wanted`);
       if (!func.rtt.isBelow(type)) throw refuse(`${showFuncType(func.type)} is provided, ${showFuncType(wanted.type)} wanted`);
       linked.funcs.push(func);
+      return;
+    }
+    case 'tag': {
+      if (!(found instanceof parts.Tag)) throw refuse(`a ${found.kind} is provided, a tag wanted`);
+      if (found.rtt !== types[(desc as { readonly type: number }).type]) throw refuse(`${showFuncType(found.type)} is provided, ${showFuncType(wanted.type)} wanted`);
+      linked.tags.push(found);
       return;
     }
     case 'table': {

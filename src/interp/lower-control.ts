@@ -1,12 +1,13 @@
 /**
  * Lowering of structured control: labels, branches with what they carry, conditions that become part of a branch.
  */
+import type { Handler } from './handlers.js';
 import { OperandStack, CONST, LOCAL, OWN } from './lower-stack.js';
 import { C, FUSED, moveOf } from './lower-table.js';
 import { F64, I64, V128, isRef, type ValType } from './types.js';
 
-interface Label {
-  readonly kind: 'func' | 'block' | 'loop' | 'if';
+export interface Label {
+  readonly kind: 'func' | 'block' | 'loop' | 'if' | 'try' | 'try_table';
   /** of the operand stack below the block's parameters */
   readonly height: number;
   readonly params: readonly ValType[];
@@ -17,6 +18,10 @@ interface Label {
   readonly patches: number[];
   /** the same pair for the branch of `if` to its else, or to its end */
   otherwise: readonly [number, number] | undefined;
+  /** of a `try_table` or `try`: index of its handler, else -1 */
+  readonly handler: number;
+  /** innermost handler of what stands in the block now, or -1 */
+  active: number;
 }
 
 /** A condition taken from the stack: the branch word pair, still to be emitted. */
@@ -26,6 +31,9 @@ export class ControlStack extends OperandStack {
   readonly labels: Label[] = [];
   /** whether what follows the block that has just ended cannot be reached */
   deadAfterEnd = false;
+  readonly handlers: Handler[] = [];
+  /** index of the innermost handler, or -1 */
+  active = -1;
 
   // ---- control
 
@@ -41,10 +49,16 @@ export class ControlStack extends OperandStack {
     this.settleFrom(0);
     this.last = -1;
     const otherwise = condition && this.emitBranch(condition, false);
-    this.labels.push({
-      kind: op === 0x02 ? 'block' : op === 0x03 ? 'loop' : 'if', height: this.height - params.length, params, results,
-      start: this.n, patches: [], otherwise,
-    });
+    this.open(op === 0x02 ? 'block' : op === 0x03 ? 'loop' : op === 0x04 ? 'if' : 'try', params, results, otherwise);
+  }
+
+  open(kind: Label['kind'], params: readonly ValType[], results: readonly ValType[], otherwise?: readonly [number, number]): void {
+    const handler = kind === 'try' || kind === 'try_table' ? this.handlers.length : -1;
+    if (handler >= 0) {
+      this.handlers.push({ start: this.n, end: this.n, clauses: [], next: this.active });
+      this.active = handler;
+    }
+    this.labels.push({ kind, height: this.height - params.length, params, results, start: this.n, patches: [], otherwise, handler, active: this.active });
   }
 
   else(dead: boolean): void {
@@ -67,6 +81,7 @@ export class ControlStack extends OperandStack {
       if (!dead) this.emitReturn();
       return;
     }
+    if (label.handler >= 0) this.closeTry(label, dead);
     if (!dead) this.settleFrom(label.height);
     if (label.otherwise) {
       // an `if` without else: its parameters are its results
@@ -76,6 +91,20 @@ export class ControlStack extends OperandStack {
     for (let i = 0; i < label.patches.length; i += 2) this.out[label.patches[i + 1]] = this.n - label.patches[i];
     this.deadAfterEnd = dead && label.otherwise === undefined && label.patches.length === 0;
     this.reset(label, label.results);
+  }
+
+  /** The handler covers what it has so far, and nothing behind. What a catch has left lies above the exception. */
+  closeTry(label: Label, dead: boolean): void {
+    const handler = this.handlers[label.handler];
+    if (this.active === label.handler) {
+      handler.end = this.n;
+      this.active = handler.next;
+    }
+    const n = label.results.length;
+    if (!dead && this.height - n !== label.height) {
+      for (let i = 0; i < n; i++) this.copy(this.height - n + i, this.slot(label.height + i));
+      this.height = label.height;
+    }
   }
 
   /** The operand stack as it is at a label: what stands below, and `types` in their own slots. */

@@ -67,7 +67,7 @@ export const C = {
   tailLazy: coreOp('return_call.lazy'), tailImport: coreOp('return_call.import'), tailIndirect: coreOp('return_call_indirect'), tailRef: coreOp('return_call_ref'), unreachable: coreOp('unreachable'),
   get32: coreOp('global.get32'), get64: coreOp('global.get64'), set32: coreOp('global.set32'), set64: coreOp('global.set64'),
   getCell: coreOp('global.get.cell'), setCell: coreOp('global.set.cell'),
-  refNull: coreOp('ref.null'), refIsNull: coreOp('ref.is_null'), refFunc: coreOp('ref.func'), refAsNonNull: coreOp('ref.as_non_null'),
+  refNull: coreOp('ref.null'), refIsNull: coreOp('ref.is_null'), refFunc: coreOp('ref.func'), throw: coreOp('throw'), throwRef: coreOp('throw_ref'), refAsNonNull: coreOp('ref.as_non_null'),
   tableGet: coreOp('table.get'), tableSet: coreOp('table.set'), tableSize: coreOp('table.size'), tableGrow: coreOp('table.grow'),
   tableFill: coreOp('table.fill'), tableCopy: coreOp('table.copy'), tableInit: coreOp('table.init'), elemDrop: coreOp('elem.drop'),
   memorySize: coreOp('memory.size'), memoryGrow: coreOp('memory.grow'), memoryInit: coreOp('memory.init'), memoryCopy: coreOp('memory.copy'),

@@ -5,17 +5,20 @@
  */
 import type { ModuleCode } from './code.js';
 import { InstrReader } from './instr.js';
-import { ControlStack } from './lower-control.js';
+import type { Handler } from './handlers.js';
+import { TryStack } from './lower-try.js';
 import { CONST, LOCAL, MAX_FRAME, OWN } from './lower-stack.js';
 import { lowerVector, vectorConstant } from './lower-vector.js';
 import { ACCESS, C, SIMPLE, type SimpleRow } from './lower-table.js';
-import { FEATURES_3_0, mnemonicOf } from './opcodes.js';
+import { FEATURES_ALL, mnemonicOf } from './opcodes.js';
 import { F32, F64, I32, I64, V128, isRef, refTo, type ValType } from './types.js';
 
 /** Words of a function's header: frame size, first slot to clear, slot after the last to clear. */
 export const HEADER = 3;
+export interface Lowered { readonly words: Int32Array; readonly handlers: readonly Handler[] }
+
 /** The register code of function `index`, its header first. @throws ExhaustedError where its frame has more than 65535 slots */
-export function lowerFunction(code: ModuleCode, index: number): Int32Array {
+export function lowerFunction(code: ModuleCode, index: number): Lowered {
   return new Lowering(code, index, undefined).run();
 }
 
@@ -26,11 +29,11 @@ export function offsetsOf(code: ModuleCode, index: number): Int32Array {
   return Int32Array.from(pairs);
 }
 
-class Lowering extends ControlStack {
-  run(): Int32Array {
+class Lowering extends TryStack {
+  run(): Lowered {
     const { module } = this.code;
     const body = module.codes[this.index - module.imported.func];
-    const instr = new InstrReader(module.bytes, body.start, body.end, FEATURES_3_0);
+    const instr = new InstrReader(module.bytes, body.start, body.end, FEATURES_ALL);
     this.offset = body.start;
     this.emit(0, this.type.params.length, this.locals.length);
     this.locals.forEach((type, i) => {
@@ -38,7 +41,7 @@ class Lowering extends ControlStack {
       if (isRef(type)) this.emit(C.refNull | i << 12);
       if (type === V128) vectorConstant(this, i, 0, 0, 0, 0);
     });
-    this.labels.push({ kind: 'func', height: 0, params: [], results: this.type.results, start: 0, patches: [], otherwise: undefined });
+    this.labels.push({ kind: 'func', height: 0, params: [], results: this.type.results, start: 0, patches: [], otherwise: undefined, handler: -1, active: -1 });
     /** blocks opened in code that nobody reaches */
     let skipped = 0;
     let dead = false;
@@ -47,15 +50,21 @@ class Lowering extends ControlStack {
       this.offset = instr.offset;
       const { op } = instr;
       if (dead) {
-        if (op >= 0x02 && op <= 0x04) skipped++;
+        if (op >= 0x02 && op <= 0x04 || op === 0x06 || op === 0x1f) skipped++;
         else if (skipped > 0) {
-          if (op === 0x0b) skipped--;
+          if (op === 0x0b || op === 0x18) skipped--;
         } else if (op === 0x0b) {
           this.end(true);
           dead = this.labels.length > 0 && this.deadAfterEnd;
         } else if (op === 0x05) {
           this.else(true);
           dead = false;
+        } else if (op === 0x07 || op === 0x19) {
+          this.legacyCatch(op === 0x07 ? instr.a : -1, true);
+          dead = false;
+        } else if (op === 0x18) {
+          this.delegate(instr.a, true);
+          dead = this.deadAfterEnd;
         }
         continue;
       }
@@ -64,7 +73,7 @@ class Lowering extends ControlStack {
     const frame = Math.max(this.locals.length + this.highest, this.type.results.length) + 1;
     if (frame > MAX_FRAME) this.tooBig(frame);
     this.out[0] = frame;
-    return this.out.slice(0, this.n);
+    return { words: this.out.slice(0, this.n), handlers: this.handlers };
   }
 
   /** @returns whether what follows cannot be reached */
@@ -76,6 +85,14 @@ class Lowering extends ControlStack {
       case 0x01: return false;
       case 0x02: case 0x03: case 0x04: this.block(op, a, b); return false;
       case 0x05: this.else(false); return false;
+      case 0x06: this.block(op, a, b); return false;
+      case 0x07: this.legacyCatch(a, false); return false;
+      case 0x08: this.operands(this.code.module.types[this.code.module.tags[a]].params.length, C.throw, a); return true;
+      case 0x09: this.emit(C.throwRef | this.slot(this.label(a).height) << 12); return true;
+      case 0x0a: this.operands(1, C.throwRef); return true;
+      case 0x18: this.delegate(a, false); return this.deadAfterEnd;
+      case 0x19: this.legacyCatch(-1, false); return false;
+      case 0x1f: this.tryTable(instr); return false;
       case 0x0b: this.end(false); return this.labels.length > 0 && this.deadAfterEnd;
       case 0x0c: this.branch(this.label(a)); return true;
       case 0x0d: this.branchIf(this.label(a)); return false;

@@ -53,16 +53,3 @@ export class ValueMachine extends Machine {
     }
   }
 }
-
-const bits = new DataView(new ArrayBuffer(8));
-export function toRaw(type: ValType, value: Value): Value {
-  if (type === F32) {
-    bits.setFloat32(0, value as number);
-    return bits.getInt32(0);
-  }
-  if (type === F64) {
-    bits.setFloat64(0, value as number);
-    return bits.getBigInt64(0);
-  }
-  return value;
-}

@@ -8,7 +8,7 @@ import { VECTOR_ROWS } from './opcodes-vector.js';
 /** What an instruction belongs to: the proposal that brought it, under the name tools use for it. */
 export type Feature =
   | 'mvp' | 'sign-extension' | 'sat-float-to-int' | 'multi-value' | 'bulk-memory' | 'reference-types' | 'mutable-global'
-  | 'simd' | 'relaxed-simd' | 'extended-const' | 'tail-call' | 'multi-memory' | 'memory64' | 'function-references' | 'exceptions' | 'gc';
+  | 'simd' | 'relaxed-simd' | 'extended-const' | 'tail-call' | 'multi-memory' | 'memory64' | 'function-references' | 'exceptions' | 'legacy-exceptions' | 'gc';
 
 /**
  * The immediates in binary order, separated by blanks. Each word is one field of `Instr` (instr.ts), `a` first:
@@ -44,7 +44,10 @@ const CORE_ROWS = [
   [0x03, 'loop', 'block', '', 'mvp'],
   [0x04, 'if', 'block', '', 'mvp'],
   [0x05, 'else', '', '', 'mvp'],
+  [0x06, 'try', 'block', '', 'legacy-exceptions'],
+  [0x07, 'catch', 'tag', '', 'legacy-exceptions'],
   [0x08, 'throw', 'tag', '', 'exceptions'],
+  [0x09, 'rethrow', 'label', '', 'legacy-exceptions'],
   [0x0a, 'throw_ref', '', '', 'exceptions'],
   [0x0b, 'end', '', '', 'mvp'],
   [0x0c, 'br', 'label', '', 'mvp'],
@@ -57,6 +60,8 @@ const CORE_ROWS = [
   [0x13, 'return_call_indirect', 'type table', '', 'tail-call'],
   [0x14, 'call_ref', 'type', '', 'function-references'],
   [0x15, 'return_call_ref', 'type', '', 'function-references'],
+  [0x18, 'delegate', 'label', '', 'legacy-exceptions'],
+  [0x19, 'catch_all', '', '', 'legacy-exceptions'],
   [0x1a, 'drop', '', '', 'mvp'],
   [0x1b, 'select', '', '', 'mvp'],
   [0x1c, 'select_t', 'types', '', 'reference-types'],
@@ -307,6 +312,9 @@ export const FEATURES_2_0: ReadonlySet<Feature> = new Set<Feature>([
 export const FEATURES_3_0: ReadonlySet<Feature> = new Set<Feature>([
   ...FEATURES_2_0, 'simd', 'relaxed-simd', 'extended-const', 'tail-call', 'multi-memory', 'memory64', 'function-references', 'exceptions', 'gc',
 ]);
+
+/** All that code may be made of once it is validated: 3.0, and the first encoding of exceptions, which toolchains still emit. */
+export const FEATURES_ALL: ReadonlySet<Feature> = new Set<Feature>([...FEATURES_3_0, 'legacy-exceptions']);
 
 /** Sub-opcodes of one prefix are looked up in a table of this many entries. */
 const SUB_OPCODES = 512;

@@ -3,17 +3,19 @@
  * unwinds, gives way to the event loop. Guest calls host calls guest … is one Wasm stack, whatever its depth: the V8 stack
  * does not grow with it, except where a host function calls `callSync` itself. What one instruction does is in core.ts and cold.ts.
  */
-import { ExhaustedError, Interrupted, Trap, UsageError, type WasmFrame } from '../errors.js';
+import { ExhaustedError, GuestException, Interrupted, Trap, UsageError, type WasmFrame } from '../errors.js';
 import type { Boundary, Fiber, Host, Saved } from './boundary.js';
 import { RETURN_BASE, RETURN_CROSS, RETURN_HOST } from './code.js';
 import { makeCold } from './cold.js';
 import { makeCore } from './core.js';
 import type { GuestCall, HostFunc, HostResult, RunOptions, Value } from './engine.js';
+import { WasmException } from './exception.js';
 import { DONE, FILES, FUEL, MAX_DEPTH, SLOTS, WAIT } from './files.js';
 import type { WasmFunc } from './func.js';
 import type { WasmInstance } from './instance.js';
 import { HEADER } from './lower.js';
-import { ValueMachine, toRaw } from './machine-values.js';
+import { ValueMachine } from './machine-values.js';
+import { toRaw } from './raw.js';
 import type { FuncType } from './types.js';
 import { checkArgs, hostValues } from './values.js';
 import { ABORTED, FIRST_SLICE, MAX_SLICE, SLICE_MS, adapt, giveWay, interrupted, isGenerator, isLater, isPromise, now, settle, type Settled } from './wait.js';
@@ -439,8 +441,16 @@ export class Runner extends ValueMachine {
     this.#inHost = false;
     this.#trace(error);
     for (;;) {
-      const boundary = this.#boundaries[this.#boundaries.length - 1];
-      if (!boundary || this.#boundaries.length <= base) throw error;
+      if (this.#boundaries.length <= base) throw error;
+      if (error instanceof GuestException && error.exception instanceof WasmException && this.#catch(error.exception)) {
+        this.exit = FUEL;
+        return;
+      }
+      let boundary = this.#boundaries[this.#boundaries.length - 1];
+      while (boundary.kind === 'cross') {
+        this.#boundaries.pop();
+        boundary = this.#boundaries[this.#boundaries.length - 1];
+      }
       this.sp = boundary.sp;
       if (boundary.kind === 'host' && boundary.generator) {
         try {
@@ -454,10 +464,61 @@ export class Runner extends ValueMachine {
           this.#trace(error);
         }
         // where another generator is on top by now, that one failed, and this one is still to hear of it
-        if (this.#boundaries[this.#boundaries.length - 1] === boundary) this.#boundaries.pop();
-        continue;
+        if (this.#boundaries[this.#boundaries.length - 1] !== boundary) continue;
       }
       this.#boundaries.pop();
+      if (boundary.kind === 'host' && boundary.guest) {
+        // within the call, where the guest may catch
+        const { inst, pc, fp } = boundary.guest;
+        this.pc = pc - 1;
+        this.fp = fp;
+        this.enter(inst);
+      }
+    }
+  }
+
+  /** Throws an exception at the running instruction. */
+  raise(exception: WasmException): void {
+    if (!this.#catch(exception)) throw new GuestException(exception);
+  }
+
+  /**
+   * Goes on where the exception is caught, in the frames down to the next host function or the base. Changes nothing where it
+   * is not. The search is paid for, as it may be long.
+   */
+  #catch(exception: WasmException): boolean {
+    const { tag } = exception;
+    let { inst, pc, fp, sp } = this;
+    let at = this.#boundaries.length;
+    /** the first position is that of an instruction, the others are behind a call */
+    let behind = 0;
+    for (;;) {
+      const boundary = at > 0 ? this.#boundaries[at - 1] : undefined;
+      if (!boundary) return false;
+      if (sp <= boundary.sp) {
+        if (boundary.kind !== 'cross') return false;
+        ({ inst, pc, fp } = boundary);
+        at--;
+        behind = 1;
+        continue;
+      }
+      const found = inst.code.catchAt(pc - behind, tag, inst.tags);
+      this.fuel -= 1 + (inst.code.handlersAt(pc - behind) >> 4);
+      if (found) {
+        const { clause } = found;
+        this.#boundaries.length = at;
+        this.fp = fp;
+        this.sp = sp;
+        this.pc = found.pc;
+        if (clause.tag >= 0) tag.type.params.forEach((type, i) => this.store(type, fp + clause.slot + i, exception.values[i], true));
+        if (clause.exception >= 0) this.setRef(fp + clause.exception, exception);
+        this.enter(inst);
+        return true;
+      }
+      sp -= 2;
+      pc = CS[sp];
+      fp = CS[sp + 1];
+      behind = 1;
     }
   }
 

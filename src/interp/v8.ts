@@ -6,8 +6,8 @@
  * calls, pass a v128 to or from JavaScript, and tell apart the traps of `V8_CANNOT_TELL`. A guest's `catch_all` sees what a host
  * function throws. The caller that a host function gets is the instance that imports it, also when it is called through a table.
  */
-import { ExhaustedError, LinkError, Trap, UnsupportedError, UsageError } from '../errors.js';
-import type { Engine, Func, Global, HostFunc, HostResult, Imports, Instance, Limits, Memory, RunOptions, Table, Value } from './engine.js';
+import { ExhaustedError, GuestException, LinkError, UnsupportedError, UsageError } from '../errors.js';
+import type { Engine, Func, Global, HostFunc, HostResult, Imports, Instance, Limits, Memory, RunOptions, Table, Tag, Value } from './engine.js';
 import { link } from './link.js';
 import { MAX_PAGES } from './memory.js';
 import type { Module } from './module.js';
@@ -146,6 +146,14 @@ export class V8Global implements Global {
   }
 }
 
+/** Tags stay inside of V8: none is exported, so that none can be imported either. */
+abstract class V8Tag implements Tag {
+  readonly kind = 'tag';
+  abstract readonly type: FuncType;
+  abstract readonly rtt: RuntimeType;
+  abstract readonly js: object;
+}
+
 const JS_TYPES: ReadonlyMap<ValType, string> = new Map([[I32, 'i32'], [I64, 'i64'], [F32, 'f32'], [F64, 'f64'], [FUNCREF, 'anyfunc'], [EXTERNREF, 'externref']]);
 
 function grow(run: () => number | bigint): number {
@@ -228,7 +236,7 @@ function locate(id: number, offset: number): Located | undefined {
 // ---- instances
 
 const DEFAULT_LIMITS: Limits = { memoryPages: MAX_PAGES, tableElements: MAX_TABLE, callDepth: Infinity };
-const PARTS = { Func: V8Func, Table: V8Table, Memory: V8Memory, Global: V8Global, hostFunc };
+const PARTS = { Func: V8Func, Table: V8Table, Memory: V8Memory, Global: V8Global, Tag: V8Tag, hostFunc };
 
 export class V8Instance implements Instance {
   readonly exports: ReadonlyMap<string, V8Func | V8Memory | V8Table | V8Global>;
@@ -248,7 +256,7 @@ export class V8Instance implements Instance {
       if (type.limits.min > tableElements) throw new ExhaustedError('table size', `${type.limits.min} elements, the limit is ${tableElements}`);
     }
     const { js } = compile(module, { ...DEFAULT_LIMITS, ...limits });
-    const items = { func: linked.funcs.map((func) => func.host ? this.#entry(func.host, func.type) : func.js!), table: linked.tables, memory: linked.memories, global: linked.globals, tag: [] };
+    const items = { func: linked.funcs.map((func) => func.host ? this.#entry(func.host, func.type) : func.js!), table: linked.tables, memory: linked.memories, global: linked.globals, tag: linked.tags };
     const next = { func: 0, table: 0, memory: 0, global: 0, tag: 0 };
     const provided = module.imports.map(({ desc: { kind } }) => {
       const item = items[kind][next[kind]++];
@@ -405,7 +413,7 @@ function translate(error: unknown): unknown {
   let told = error;
   if (isStackOverflow(error)) told = new ExhaustedError('call stack exhausted', 'the stack of V8');
   else if (!isHosts && error instanceof api.RuntimeError) told = trapOf(error, locate);
-  else if (api.Exception && error instanceof api.Exception) told = new Trap('uncaught exception');
+  else if (api.Exception && error instanceof api.Exception) told = new GuestException(error);
   putFrames(told, error, locate);
   return told;
 }

@@ -175,6 +175,17 @@ export class CodeValidator extends TypeStack {
       case 0x1f: // try_table
         this.#catches(r);
         return this.#block(op, r);
+      case 0x06: return this.#block(op, r); // try
+      case 0x07: return this.#legacyCatch(op, this.tag(r.a).params);
+      case 0x19: return this.#legacyCatch(op, NONE); // catch_all
+      case 0x18: // delegate
+        if (this.frameOp[this.depth - 1] !== 0x06) throw this.fail('END opcode expected', 'a delegate without a try');
+        this.label(r.a + 1);
+        return this.#end();
+      case 0x09: // rethrow
+        this.label(r.a);
+        if (this.frameOp[this.depth - 1 - r.a] !== 0x07 && this.frameOp[this.depth - 1 - r.a] !== 0x19) throw this.fail('invalid rethrow label', `label ${r.a} is no catch`);
+        return this.unreachable();
       case 0x1a: this.popAny(); return; // drop
       case 0x1b: return this.#select();
       case 0x1c: // select with a type
@@ -399,6 +410,16 @@ export class CodeValidator extends TypeStack {
       const types = this.label(label);
       if (!this.types.allMatch(brings, types)) throw this.fail('type mismatch', `the catch brings ${typeNames(brings)}, label ${label} takes ${typeNames(types)}`);
     }
+  }
+
+  /** The next part of a `try`. */
+  #legacyCatch(op: number, brings: readonly ValType[]): void {
+    const frame = this.depth - 1;
+    const end = this.frameEnd[frame];
+    if (this.frameOp[frame] !== 0x06 && this.frameOp[frame] !== 0x07) throw this.fail('END opcode expected', 'a catch without a try');
+    this.close();
+    this.#forget();
+    this.#open(op, brings, end);
   }
 
   #select(): void {

@@ -6,7 +6,7 @@
 import { ProjectError, UsageError } from '../errors.js';
 import type { ExternType } from '../interp/engine.js';
 import { decode } from '../interp/decode.js';
-import { FEATURES_3_0 } from '../interp/opcodes.js';
+import { FEATURES_ALL } from '../interp/opcodes.js';
 import type { Export, Module } from '../interp/module.js';
 import { importType, showExternType } from '../interp/show.js';
 import { parseSection } from '../loader/sections.js';
@@ -117,7 +117,7 @@ export interface GlobalReport {
  */
 export function inspect(bytes: Uint8Array, name: string): Report {
   switch (kindOf(bytes)) {
-    case 'wasm': return moduleReport(decode(bytes, FEATURES_3_0), baseName(name));
+    case 'wasm': return moduleReport(decode(bytes, FEATURES_ALL), baseName(name));
     case 'elf': return objectReport(bytes, baseName(name));
     case 'other': throw new UsageError(`"${name}" is neither a WebAssembly module nor an ELF file: it starts with ${Buffer.from(bytes.subarray(0, 4)).toString('hex') || 'nothing'}`);
   }

@@ -14,6 +14,8 @@ export type Instruction = Mnemonic | readonly [Mnemonic, ...(number | bigint | s
 export interface FuncSpec { readonly type: string; readonly locals?: string; readonly export?: string; readonly name?: string; readonly body: readonly Instruction[] }
 export interface ModuleSpec {
   readonly imports?: readonly { readonly module: string; readonly name: string; readonly type: string }[];
+  /** before all other tags; types as of `tags` */
+  readonly importedTags?: readonly { readonly module: string; readonly name: string; readonly type: string }[];
   readonly funcs?: readonly FuncSpec[];
   /** pages, exported as "memory" */
   readonly memory?: { readonly min: number; readonly max?: number };
@@ -22,6 +24,8 @@ export interface ModuleSpec {
   readonly globals?: readonly { readonly type: string; readonly mutable?: boolean; readonly init: Instruction; readonly export?: string }[];
   readonly data?: readonly { readonly at: number; readonly bytes: readonly number[] }[];
   readonly start?: number;
+  /** the type of each tag: `i:` */
+  readonly tags?: readonly string[];
 }
 
 export function typeOf(letters: string): FuncType {
@@ -30,8 +34,8 @@ export function typeOf(letters: string): FuncType {
 }
 
 export function assemble(spec: ModuleSpec): Uint8Array {
-  const { imports = [], funcs = [], globals = [], data = [], memory, table, start } = spec;
-  const types = [...new Set([...imports, ...funcs].map(({ type }) => type))];
+  const { imports = [], importedTags = [], tags = [], funcs = [], globals = [], data = [], memory, table, start } = spec;
+  const types = [...new Set([...[...imports, ...importedTags, ...funcs].map(({ type }) => type), ...tags])];
   const typeIndex = (type: string) => {
     const at = types.indexOf(type);
     return at >= 0 ? at : types.push(type) - 1;
@@ -43,6 +47,7 @@ export function assemble(spec: ModuleSpec): Uint8Array {
   const exported: Bytes[] = [
     ...funcs.flatMap(({ export: as }, i) => as === undefined ? [] : [[name(as), 0, leb(imports.length + i)]]),
     ...table ? [[name('table'), 1, 0]] : [], ...memory ? [[name('memory'), 2, 0]] : [],
+    ...tags.map((_, i) => [name(`tag${i}`), 4, leb(importedTags.length + i)]),
     ...globals.flatMap(({ export: as }, i) => as === undefined ? [] : [[name(as), 3, leb(i)]]),
   ];
   const named = funcs.flatMap((func, i) => func.name === undefined ? [] : [[leb(imports.length + i), name(func.name)]]);
@@ -54,10 +59,11 @@ export function assemble(spec: ModuleSpec): Uint8Array {
       const { params, results } = typeOf(type);
       return [0x60, vec(params.map((t) => [t])), vec(results.map((t) => [t]))];
     })),
-    some(2, imports.map((one) => [name(one.module), name(one.name), 0, leb(typeIndex(one.type))])),
+    some(2, [...imports.map((one) => [name(one.module), name(one.name), 0, leb(typeIndex(one.type))]), ...importedTags.map((one) => [name(one.module), name(one.name), 4, 0, leb(typeIndex(one.type))])]),
     some(3, funcs.map(({ type }) => leb(typeIndex(type)))),
     some(4, table ? [[FUNCREF, 0, leb(table.length)]] : []),
     some(5, memory ? [memory.max === undefined ? [0, leb(memory.min)] : [1, leb(memory.min), leb(memory.max)]] : []),
+    some(13, tags.map((type) => [0, leb(typeIndex(type))])),
     some(6, globals.map(({ type, mutable, init }) => [LETTERS[type], mutable ? 1 : 0, encode(init, typeIndex), OP['end']])),
     some(7, exported),
     start === undefined ? [] : section(8, leb(start)),
@@ -99,6 +105,7 @@ function encode(instruction: Instruction, typeIndex: (type: string) => number): 
     case 'labels': return [opcode, leb(numbers.length - 1), numbers.map(leb)];
     case 'types': return [opcode, vec([[LETTERS[String(args[0])]]])];
     case 'heap': return [opcode, LETTERS[String(args[0])]];
+    case 'type': return [opcode, leb(typeIndex(String(args[0])))];
     case 'type table': return [opcode, leb(typeIndex(String(args[0]))), leb(numbers[1] ?? 0)];
     case 'memarg1': case 'memarg2': case 'memarg4': case 'memarg8': return [opcode, leb(numbers[1] ?? 0), leb(numbers[0] ?? 0)];
     case 'memarg16': return [opcode, leb(numbers[1] ?? 0), leb(numbers[0] ?? 0)];
