@@ -47,6 +47,25 @@ const KERNELS: Readonly<Record<string, { readonly spec: ModuleSpec; readonly arg
     ], [['i32.const', 64], ['i32.load', 0]])] },
     argument: 200_000, times: 200_000,
   },
+  'v128, load, 4 operations, store and a branch': {
+    spec: { memory: { min: 1 }, funcs: [loop('i:i', 'iv', [
+      ['local.get', 0], ['i32.const', 0xfff0], 'i32.and', ['local.tee', 1], ['local.get', 1], ['v128.load', 0], ['local.get', 2], 'i32x4.add', ['local.get', 0], 'i32x4.splat', 'i32x4.mul',
+      ['i32.const', 3], 'i32x4.shr_u', ['local.tee', 2], ['v128.store', 0],
+    ], [['local.get', 2], ['i32x4.extract_lane', 1]])] },
+    argument: 200_000, times: 200_000,
+  },
+  'f32x4, 3 operations and a branch': {
+    spec: { funcs: [loop('i:f', 'v', [
+      ['local.get', 1], ['local.get', 1], 'f32x4.mul', ['local.get', 0], 'i32x4.splat', 'f32x4.convert_i32x4_s', 'f32x4.add', ['local.set', 1],
+    ], [['local.get', 1], ['f32x4.extract_lane', 2]])] },
+    argument: 200_000, times: 200_000,
+  },
+  'i8x16, 3 operations and a branch': {
+    spec: { funcs: [loop('i:i', 'v', [
+      ['local.get', 1], ['local.get', 0], 'i8x16.splat', 'i8x16.add_sat_u', ['local.get', 1], 'i8x16.avgr_u', ['local.set', 1],
+    ], [['local.get', 1], ['i8x16.extract_lane_u', 2]])] },
+    argument: 200_000, times: 200_000,
+  },
   'call_indirect and a branch': {
     spec: { table: [1], funcs: [
       loop('i:i', 'i', [['local.get', 1], ['i32.const', 0], ['call_indirect', 'i:i'], ['local.set', 1]], [['local.get', 1]]),

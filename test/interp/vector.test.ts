@@ -314,6 +314,21 @@ suite('v128 values', (test) => {
     assert.equal(call(i, 'f', A, 0), [A.map((byte) => ~byte)]);
     throwsCode(() => call(i, 'f', A, 1), 'WASM_TRAP', /indirect call type mismatch/);
   });
+  test('tail calls move v128 arguments that are each other\'s places', () => {
+    const i = make({ funcs: [
+      { type: 'vvi:v', export: 'f', body: [
+        ['local.get', 2], ['if', ''], ['local.get', 1], ['local.get', 0], ['local.get', 2], ['i32.const', 1], 'i32.sub', ['return_call', 0], 'end', ['local.get', 0],
+      ] },
+    ] });
+    assert.equal([call(i, 'f', A, B, 4), call(i, 'f', A, B, 5)], [[A], [B]]);
+  });
+  test('an exception carries a v128', () => {
+    const i = make({ tags: ['vi:'], funcs: [
+      { type: 'v:v', export: 'f', body: [['try', 'v'], ['local.get', 0], ['call', 1], ['catch', 0], 'i8x16.splat', 'v128.xor', 'end'] },
+      { type: 'v:v', body: [['local.get', 0], 'v128.not', ['i32.const', -1], ['throw', 0]] },
+    ] });
+    assert.equal(call(i, 'f', A), [A]);
+  });
   test('host functions take and give v128', async () => {
     const seen: Value[] = [];
     const type = 'vi:v';
@@ -364,5 +379,21 @@ suite('v128 values', (test) => {
     call(ours, 'f', 100_000);
     (theirs['f'] as (n: number) => void)(100_000);
     assert.equal([...memories[0].subarray(16, 32)], [...memories[1].subarray(16, 32)]);
+  });
+});
+
+suite('a guest with vectors', (test) => {
+  test('vectors.wasm, which clang made with -msimd128, gives what it gives on V8', () => {
+    const bytes = readFileSync('fixtures/wasm/vectors.wasm');
+    const theirs = new v8.Instance(new v8.Module(bytes)).exports as { readonly memory: { readonly buffer: ArrayBuffer }; readonly [name: string]: unknown };
+    const ours = interpreter.instantiate(interpreter.compile(bytes), {});
+    const memories = [ours.memory!.bytes, new Uint8Array(theirs.memory.buffer)];
+    for (const seed of [1, 2, 0x12345678]) {
+      for (const [name, ...args] of [['fill', seed], ['dot'], ['saxpy', 0.5], ['dot'], ['difference'], ['largest'], ['blend'], ['blend'], ['difference']] as const) {
+        const result = (theirs[name] as (...args: readonly number[]) => number | undefined)(...args);
+        assert.equal([name, ...call(ours, name, ...args)], result === undefined ? [name] : [name, result]);
+        assert.is(Buffer.compare(memories[0], memories[1]), 0, `${name}: another memory`);
+      }
+    }
   });
 });
