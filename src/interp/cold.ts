@@ -6,6 +6,7 @@
  */
 import { Trap } from '../errors.js';
 import { bulkInstructions } from './cold-bulk.js';
+import { gcInstructions } from './cold-gc.js';
 import { COLD, CORE_OPS, coreOp } from './core-table.js';
 import { WasmException } from './exception.js';
 import { FILES } from './files.js';
@@ -41,6 +42,7 @@ export function makeCold(m: Runner): (w: number) => void {
 
   const handlers: { readonly [K in Cold]: (w: number) => void } = {
     ...bulkInstructions(m),
+    ...gcInstructions(m),
     'return.base': () => m.returned('base'),
     'return.cross': () => m.returned('cross'),
     'return.host': () => m.returned('host'),

@@ -6,15 +6,18 @@ import type { Value } from './engine.js';
 import type { WasmFunc } from './func.js';
 import type { WasmGlobal } from './global.js';
 import { InstrReader } from './instr.js';
+import { defaultStruct, filledArray, newArray, newStruct } from './gc.js';
 import type { Expr } from './module.js';
 import { FEATURES_ALL } from './opcodes.js';
+import type { RuntimeType } from './rtt.js';
+import { F32, F64, I16, I32, I64, I8, type ValType } from './types.js';
 
 const bits = new DataView(new ArrayBuffer(8));
 
 /** A number comes with its bits, as a JS number does not keep those of an f32 NaN. */
 export interface Constant { readonly value: Value; readonly lo: number; readonly hi: number }
 
-export function evaluate(bytes: Uint8Array, expr: Expr, globals: readonly WasmGlobal[], funcs: readonly WasmFunc[]): Constant {
+export function evaluate(bytes: Uint8Array, expr: Expr, globals: readonly WasmGlobal[], funcs: readonly WasmFunc[], types: readonly RuntimeType[]): Constant {
   const instr = new InstrReader(bytes, expr.start, expr.end, FEATURES_ALL);
   const stack: Constant[] = [];
   const binary = (compute: (x: bigint, y: bigint) => bigint): Constant => {
@@ -22,6 +25,11 @@ export function evaluate(bytes: Uint8Array, expr: Expr, globals: readonly WasmGl
     const { value: x } = stack.pop()!;
     if (typeof x !== 'number') return i64(compute(x as bigint, y as bigint));
     return i32(Number(BigInt.asIntN(32, compute(BigInt(x), BigInt(y as number)))));
+  };
+  /** The topmost values, as fields of these types keep them. */
+  const take = (wanted: readonly ValType[]): Value[] => {
+    const constants = stack.splice(stack.length - wanted.length, wanted.length);
+    return wanted.map((type, i) => bitsOf(type, constants[i]));
   };
   for (;;) {
     instr.next();
@@ -53,6 +61,21 @@ export function evaluate(bytes: Uint8Array, expr: Expr, globals: readonly WasmGl
       case 0x6a: case 0x7c: stack.push(binary((x, y) => x + y)); break;
       case 0x6b: case 0x7d: stack.push(binary((x, y) => x - y)); break;
       case 0x6c: case 0x7e: stack.push(binary((x, y) => x * y)); break;
+      case 0xfb00: {
+        const { fields } = types[a].def;
+        stack.push(reference(newStruct(types[a], take(fields.map(({ type }) => type)))));
+        break;
+      }
+      case 0xfb01: stack.push(reference(defaultStruct(types[a]))); break;
+      case 0xfb06: {
+        const n = stack.pop()!.lo >>> 0;
+        stack.push(reference(filledArray(types[a], n, take([types[a].def.fields[0].type])[0])));
+        break;
+      }
+      case 0xfb07: stack.push(reference(filledArray(types[a], stack.pop()!.lo >>> 0, undefined))); break;
+      case 0xfb08: stack.push(reference(newArray(types[a], take(new Array<ValType>(b).fill(types[a].def.fields[0].type))))); break;
+      case 0xfb1a: case 0xfb1b: break;
+      case 0xfb1c: stack.push(reference(stack.pop()!.lo << 1 >> 1)); break;
       case 0xd0: stack.push(reference(null)); break;
       case 0xd2: stack.push(reference(funcs[a])); break;
       default: throw new Error(`bug: opcode ${instr.op} in a constant expression`);
@@ -71,4 +94,12 @@ function i64(wide: bigint): Constant {
 
 function reference(value: Value): Constant {
   return { value, lo: 0, hi: 0 };
+}
+
+function bitsOf(type: ValType, { value, lo, hi }: Constant): Value {
+  switch (type) {
+    case I8: case I16: case I32: case F32: return lo;
+    case I64: case F64: return BigInt(hi) << 32n | BigInt(lo >>> 0);
+    default: return value;
+  }
 }

@@ -54,7 +54,7 @@ export class WasmInstance implements Instance {
     this.globalWords = new Int32Array(2 * module.globals.length);
     const globals = [...linked.globals];
     this.globals = globals;
-    const constant = (expr: Expr): Constant => evaluate(bytes, expr, globals, this.funcs);
+    const constant = (expr: Expr): Constant => evaluate(bytes, expr, globals, this.funcs, this.code.types);
     module.globals.slice(imported.global).forEach(({ type, init }, i) => {
       const { value, lo, hi } = constant(init!);
       if (type.type === V128) {

@@ -70,8 +70,8 @@ export class OperandStack {
   }
 
   /** Emits an instruction whose result is a new operand in its own slot. */
-  produce(op: number, type: ValType, w1?: number, w2?: number): void {
-    const at = this.emit(op | this.slot(this.height) << 12, w1, w2);
+  produce(op: number, type: ValType, w1?: number, w2?: number, w3?: number): void {
+    const at = this.emit(op | this.slot(this.height) << 12, w1, w2, w3);
     this.push(type, OWN, 0, 0);
     this.last = at;
   }

@@ -6,6 +6,7 @@
 import type { ModuleCode } from './code.js';
 import { InstrReader } from './instr.js';
 import type { Handler } from './handlers.js';
+import { lowerGc, lowerRefEq } from './lower-gc.js';
 import { TryStack } from './lower-try.js';
 import { CONST, LOCAL, MAX_FRAME, OWN } from './lower-stack.js';
 import { lowerVector, vectorConstant } from './lower-vector.js';
@@ -126,6 +127,7 @@ class Lowering extends TryStack {
       case 0xd0: this.produce(C.refNull, a); return false;
       case 0xd1: this.produce(C.refIsNull, I32, this.popSlot()); return false;
       case 0xd2: this.produce(C.refFunc, refTo(this.code.module.funcs[a], false), a); return false;
+      case 0xd3: lowerRefEq(this); return false;
       case 0xd4: this.emit(C.refAsNonNull | this.slotOf(this.height - 1) << 12); return false;
       case 0xd5: this.branchOnNull(this.label(a)); return false;
       case 0xd6: this.branchOnNonNull(this.label(a)); return false;
@@ -139,6 +141,10 @@ class Lowering extends TryStack {
       case 0xfc0f: this.tableGrow(a); return false;
       case 0xfc10: this.produce(C.tableSize, this.tableIndex(a), a); return false;
       case 0xfc11: this.operands(3, C.tableFill, a); return false;
+    }
+    if (op >= 0xfb00 && op <= 0xfbff) {
+      lowerGc(this, instr);
+      return false;
     }
     const simple = SIMPLE[instr.row];
     if (simple) this.simple(simple);

@@ -5,13 +5,14 @@
 import { GuestException, InvalidError, LinkError, MalformedError, Trap } from '#src/errors.js';
 import { decode } from '#src/interp/decode.js';
 import type { Extern, Func, Global, HostFunc, Imports, Value } from '#src/interp/engine.js';
+import { WasmArray, WasmStruct } from '#src/interp/gc.js';
 import { WasmGlobal } from '#src/interp/global.js';
 import { WasmInstance } from '#src/interp/instance.js';
 import { InstrReader } from '#src/interp/instr.js';
-import { INTERPRETER_FEATURES, interpreter } from '#src/interp/interpreter.js';
+import { interpreter } from '#src/interp/interpreter.js';
 import { WasmMemory } from '#src/interp/memory.js';
 import type { Module } from '#src/interp/module.js';
-import { FEATURES_3_0, type Feature } from '#src/interp/opcodes.js';
+import { FEATURES_3_0, FEATURES_ALL, type Feature } from '#src/interp/opcodes.js';
 import { WasmTable } from '#src/interp/table.js';
 import { F32, F64, FUNCREF, I32, I64, V128, type ValType } from '#src/interp/types.js';
 import { validate } from '#src/interp/validate.js';
@@ -209,29 +210,29 @@ function known(made: Module | WasmInstance | Missing): void {
 
 /** The features beyond 2.0 without which a module is not even well-formed, or not valid; undefined where that is not the trouble. */
 function neededFeatures(bytes: Uint8Array): string | undefined {
-  if (!wellFormed(bytes, INTERPRETER_FEATURES)) return neededFor((features) => wellFormed(bytes, features));
-  if (valid(bytes, INTERPRETER_FEATURES)) return undefined;
+  if (!wellFormed(bytes, FEATURES_ALL)) return neededFor((features) => wellFormed(bytes, features));
+  if (valid(bytes, FEATURES_ALL)) return undefined;
   return neededFor((features) => valid(bytes, features)) ?? constantFeatures(bytes) ?? beyond(bytes);
 }
 
 /** Which features make `judge` content, where all of 3.0 do and those of 2.0 do not. */
 function neededFor(judge: (features: ReadonlySet<Feature>) => boolean): string | undefined {
-  if (judge(INTERPRETER_FEATURES) || !judge(FEATURES_3_0)) return undefined;
-  const later = [...FEATURES_3_0].filter((feature) => !INTERPRETER_FEATURES.has(feature));
+  if (judge(FEATURES_ALL) || !judge(FEATURES_3_0)) return undefined;
+  const later = [...FEATURES_3_0].filter((feature) => !FEATURES_ALL.has(feature));
   const needed = later.filter((feature) => !judge(new Set([...FEATURES_3_0].filter((one) => one !== feature))));
   // where one of several features is enough, the first of them
-  return needed.join(' ') || later.find((feature) => judge(new Set<Feature>([...INTERPRETER_FEATURES, feature])));
+  return needed.join(' ') || later.find((feature) => judge(new Set<Feature>([...FEATURES_ALL, feature])));
 }
 
 /** Constant expressions of 3.0 compute, and read globals that the module defines itself. */
 function constantFeatures(bytes: Uint8Array): string | undefined {
-  const module = decode(bytes, INTERPRETER_FEATURES);
+  const module = decode(bytes, FEATURES_ALL);
   const { globals, tables, elems, datas, imported } = module;
   const exprs = [...globals, ...tables].flatMap(({ init }) => init ? [init] : []);
   for (const { mode, init } of elems) exprs.push(...mode.kind === 'active' ? [mode.offset] : [], ...init.filter((item) => typeof item !== 'number'));
   for (const { mode } of datas) if (mode.kind === 'active') exprs.push(mode.offset);
   for (const { start, end } of exprs) {
-    const instr = new InstrReader(bytes, start, end, INTERPRETER_FEATURES);
+    const instr = new InstrReader(bytes, start, end, FEATURES_ALL);
     while (instr.pos < end) {
       instr.next();
       if (instr.op >= 0x6a && instr.op <= 0x7e) return 'extended-const';
@@ -350,6 +351,11 @@ function matches(type: ValType, got: Value, expected: Const): boolean {
     case 'ref.null': return got === null;
     case 'ref.func': return got !== null && (got as { kind?: unknown }).kind === 'func';
     case 'ref.extern': case 'ref.host': return expected.value === undefined ? got !== null : got === extern(expected.value);
+    case 'ref.struct': return got instanceof WasmStruct;
+    case 'ref.array': return got instanceof WasmArray;
+    case 'ref.i31': return typeof got === 'number';
+    case 'ref.eq': return got instanceof WasmStruct || got instanceof WasmArray || typeof got === 'number';
+    case 'ref.any': return got !== null;
     default: return false;
   }
 }
