@@ -44,6 +44,8 @@ export class Runner extends ValueMachine {
   readonly #core = makeCore(FILES, this, makeCold(this), vectorFunctions(FILES));
   /** to be called once, when a guest has used up its first slice */
   trainer: (() => void) | undefined;
+  /** calls and back-edges of a slice at most: a test that wants guests suspended often sets it low */
+  maxSlice = MAX_SLICE;
   #slices = 0;
 
   /** @param raw i32 and f32 as numbers of 32 bits, i64 and f64 as bigints of 64 bits, in and out */
@@ -243,7 +245,7 @@ export class Runner extends ValueMachine {
 
   #step(fuel: number, base: number): void {
     if (this.trainer && this.#slices++ > 0) this.#train(this.trainer);
-    this.fuel = fuel;
+    this.fuel = Math.min(fuel, this.maxSlice);
     this.#guard(base, this.#core);
   }
 

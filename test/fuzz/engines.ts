@@ -1,0 +1,28 @@
+/** The ways to run a module that have to agree: every engine of this project, each in the ways that could make a difference. */
+import { interpreter, INTERPRETER_FEATURES } from '#src/interp/interpreter.js';
+import type { Feature } from '#src/interp/opcodes.js';
+import { runner } from '#src/interp/run.js';
+import { assemble } from '../support/wasm.js';
+import { setInterlude, type OurWay } from './run.js';
+
+export interface Way extends OurWay { readonly name: string; readonly features: ReadonlySet<Feature> }
+
+const { maxSlice } = runner;
+const sliced = (slice: number) => ({ begin: () => { runner.maxSlice = slice; }, end: () => { runner.maxSlice = maxSlice; } });
+
+export const WAYS: readonly Way[] = [
+  { name: 'interpreter', engine: interpreter, features: INTERPRETER_FEATURES },
+  { name: 'interpreter, suspended at every call and back-edge', engine: interpreter, features: INTERPRETER_FEATURES, ...sliced(1) },
+  { name: 'interpreter, waiting for the host', engine: interpreter, features: INTERPRETER_FEATURES, later: true, ...sliced(3) },
+];
+
+/** `f(n)` recurses, with every kind of slot in use: what it leaves behind in the machine is not zeros. */
+setInterlude(interpreter, assemble({
+  funcs: [{
+    type: 'i:i', locals: 'ilfd', export: 'f',
+    body: [
+      ['i64.const', -1], ['local.set', 2], ['i32.const', -1], ['local.set', 1], ['f32.const', 1.5], ['local.set', 3], ['f64.const', -2.5], ['local.set', 4],
+      ['local.get', 0], ['if', 'i'], ['local.get', 0], ['i32.const', 1], 'i32.sub', ['call', 0], 'else', ['i32.const', -1], 'end',
+    ],
+  }],
+}), 'f');
