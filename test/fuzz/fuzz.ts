@@ -2,7 +2,7 @@
 import { ProjectError } from '#src/errors.js';
 import { decode } from '#src/interp/decode.js';
 import type { Module } from '#src/interp/module.js';
-import { FEATURES_3_0, type Feature } from '#src/interp/opcodes.js';
+import { FEATURES_ALL, type Feature } from '#src/interp/opcodes.js';
 import type { Way } from './engines.js';
 import { generate } from './generate.js';
 import { difference, runOurs, runV8, type Outcome } from './run.js';
@@ -19,7 +19,7 @@ export const newCounts = (): Counts => ({ modules: 0, judged: 0, calls: 0, traps
 export async function compare(bytes: Uint8Array, ways: readonly Way[], counts?: Counts): Promise<string | undefined> {
   let module: Module;
   try {
-    module = decode(bytes, FEATURES_3_0);
+    module = decode(bytes, FEATURES_ALL);
   } catch (error) {
     return `the decoder refuses it: ${String(error)}`;
   }
@@ -56,7 +56,7 @@ function featuresFor(seed: number, ways: readonly Way[]): ReadonlySet<Feature> {
   const forV8 = seed % 3 !== 0;
   const key = `${forV8} ${ways.map(({ name }) => name).join()}`;
   let set = shared.get(key);
-  if (!set) shared.set(key, set = new Set([...FEATURES_3_0].filter((feature) => ways.every(({ features }) => features.has(feature)) && (!forV8 || V8_FEATURES.has(feature)))));
+  if (!set) shared.set(key, set = new Set([...FEATURES_ALL].filter((feature) => ways.every(({ features }) => features.has(feature)) && (!forV8 || V8_FEATURES.has(feature)))));
   return set;
 }
 

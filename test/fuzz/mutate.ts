@@ -5,7 +5,7 @@
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { ProjectError } from '#src/errors.js';
 import { decode } from '#src/interp/decode.js';
-import { FEATURES_3_0, ROWS, type Feature } from '#src/interp/opcodes.js';
+import { FEATURES_ALL, ROWS, type Feature } from '#src/interp/opcodes.js';
 import { decodeAndValidate } from '#src/interp/validate.js';
 import { HEADER, leb, type Bytes } from '../interp/wasm.js';
 import type { Find } from './fuzz.js';
@@ -25,11 +25,11 @@ interface Known { readonly why: string; applies(bytes: Uint8Array, ours: string 
 const KNOWN: readonly Known[] = [
   { why: 'needs a feature that this V8 lacks', applies: (bytes, ours) => ours === undefined && verdict(bytes, V8_FEATURES) !== undefined },
   // it is one feature with 64-bit memories by now, which this V8 has had for longer
-  { why: 'has a 64-bit table', applies: (bytes, ours) => ours === undefined && decode(bytes, FEATURES_3_0).tables.some(({ type }) => type.is64) },
+  { why: 'has a 64-bit table', applies: (bytes, ours) => ours === undefined && decode(bytes, FEATURES_ALL).tables.some(({ type }) => type.is64) },
 ];
 
 /** Our verdict: undefined where the module is valid, else the message. */
-export function verdict(bytes: Uint8Array, features: ReadonlySet<Feature> = FEATURES_3_0): string | undefined {
+export function verdict(bytes: Uint8Array, features: ReadonlySet<Feature> = FEATURES_ALL): string | undefined {
   try {
     decodeAndValidate(bytes, features);
     return undefined;

@@ -19,7 +19,7 @@ for (const flag of ['extended-const', 'return-call', 'memory64']) setFlagsFromSt
 export const v8 = (globalThis as unknown as { readonly WebAssembly: V8Engine }).WebAssembly;
 
 const HEADER = [0, 0x61, 0x73, 0x6d, 1, 0, 0, 0];
-/** A small module of each feature of WebAssembly 3.0 that came after 2.0: V8 takes it where it has the feature. */
+/** A small module of each feature that came after 2.0: V8 takes it where it has the feature. */
 const PROBES: { readonly [F in Feature]?: readonly number[] } = {
   'simd': [1, 4, 1, 0x60, 0, 0, 3, 2, 1, 0, 10, 9, 1, 7, 0, 0x41, 0, 0xfd, 0x0f, 0x1a, 0x0b],
   'relaxed-simd': [1, 6, 1, 0x60, 1, 0x7b, 1, 0x7b, 3, 2, 1, 0, 10, 11, 1, 9, 0, 0x20, 0, 0x20, 0, 0xfd, 0x80, 2, 0x0b],
@@ -29,6 +29,7 @@ const PROBES: { readonly [F in Feature]?: readonly number[] } = {
   'memory64': [5, 3, 1, 4, 0],
   'function-references': [1, 9, 2, 0x60, 0, 0, 0x60, 1, 0x64, 0, 0],
   'exceptions': [1, 4, 1, 0x60, 0, 0, 3, 2, 1, 0, 10, 8, 1, 6, 0, 0x1f, 0x40, 0, 0x0b, 0x0b],
+  'legacy-exceptions': [1, 4, 1, 0x60, 0, 0, 3, 2, 1, 0, 10, 7, 1, 5, 0, 0x06, 0x40, 0x0b, 0x0b],
   'gc': [1, 3, 1, 0x5f, 0],
 };
 
