@@ -1,6 +1,6 @@
 /** The ways to run a module that have to agree: every engine of this project, each in the ways that could make a difference. */
-import { interpreter, INTERPRETER_FEATURES } from '#src/interp/interpreter.js';
-import type { Feature } from '#src/interp/opcodes.js';
+import { interpreter } from '#src/interp/interpreter.js';
+import { FEATURES_ALL, type Feature } from '#src/interp/opcodes.js';
 import { runner } from '#src/interp/run.js';
 import { assemble } from '../support/wasm.js';
 import { setInterlude, type OurWay } from './run.js';
@@ -11,9 +11,9 @@ const { maxSlice } = runner;
 const sliced = (slice: number) => ({ begin: () => { runner.maxSlice = slice; }, end: () => { runner.maxSlice = maxSlice; } });
 
 export const WAYS: readonly Way[] = [
-  { name: 'interpreter', engine: interpreter, features: INTERPRETER_FEATURES },
-  { name: 'interpreter, suspended at every call and back-edge', engine: interpreter, features: INTERPRETER_FEATURES, ...sliced(1) },
-  { name: 'interpreter, waiting for the host', engine: interpreter, features: INTERPRETER_FEATURES, later: true, ...sliced(3) },
+  { name: 'interpreter', engine: interpreter, features: FEATURES_ALL },
+  { name: 'interpreter, suspended at every call and back-edge', engine: interpreter, features: FEATURES_ALL, ...sliced(1) },
+  { name: 'interpreter, waiting for the host', engine: interpreter, features: FEATURES_ALL, later: true, ...sliced(3) },
 ];
 
 /** `f(n)` recurses, with every kind of slot in use: what it leaves behind in the machine is not zeros. */
