@@ -1,0 +1,198 @@
+/**
+ * Every engine against V8's own: the kernels of fixtures/wasm, CoreMark where COREMARK_WASM names a module of it (a WASI command;
+ * its sources are never part of this project), calls between guest and host, and the start of a fresh process. Warm but for the
+ * last. Needs nothing else.
+ */
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { performance } from 'node:perf_hooks';
+import { ProcExit } from '#src/errors.js';
+import type { Engine, Func, Imports, Instance } from '#src/interp/engine.js';
+import type { Module } from '#src/interp/module.js';
+import { ENGINES } from '#test/interp/engines.js';
+import { KERNELS, kernel } from '#test/support/kernels.js';
+import { assemble, type Instruction } from '#test/support/wasm.js';
+import { type BenchOptions, interleave, type Report, type Row, type Sample } from './harness.js';
+import { LOAD } from './start.js';
+
+/** times round each kernel: 2 ms or so with V8 */
+const TIMES: Readonly<Record<string, number>> = {
+  bytes: 30, 'hash-i64': 500, indirect: 30, mandelbrot: 30, matrix: 30, memory: 300, nbody: 150, quicksort: 30, 'recursion-i32': 300, 'recursion-i64': 500,
+  sieve: 50, simd: 1000, vm: 80, 'host-call': 20, 'host-callback': 20,
+};
+/** kernels that measure the boundary, and how many calls a unit of their work is */
+const CALLS: Readonly<Record<string, number>> = { 'host-call': 1000, 'host-callback': 500 };
+/** ms for all rounds of a table */
+const BUDGET = { kernels: 60_000, coremark: 15_000, start: 15_000 } as const;
+const MAX_ROUNDS = 40, WARM_UP = 3, LEAST = 5;
+
+type Sides = Readonly<Record<string, () => Sample>>;
+type Section = { readonly rows: readonly Row[]; readonly notes: readonly string[] };
+
+/** V8 first, as ratios are to it. */
+const engines: readonly Engine[] = ENGINES.map(({ engine }) => engine).sort((a, b) => Number(b.name === 'v8') - Number(a.name === 'v8'));
+
+export async function run(options: BenchOptions): Promise<Report> {
+  const sections = [await kernels(options), await coremark(options), await starts(options)];
+  return {
+    title: 'The engines',
+    sides: engines.map(({ name }) => name),
+    rows: sections.flatMap(({ rows }) => rows),
+    notes: sections.flatMap(({ notes }) => notes),
+  };
+}
+
+/** As many rounds as the budget has room for. */
+async function measure(sides: Sides, unit: Row['unit'], budget: number, { quick }: BenchOptions): Promise<Row[]> {
+  const warmup = quick ? 1 : WARM_UP;
+  for (let i = 1; i < warmup; i++) for (const side of Object.values(sides)) side();
+  const start = performance.now();
+  for (const side of Object.values(sides)) side();
+  const round = performance.now() - start;
+  return interleave(sides, { rounds: quick ? 3 : Math.max(LEAST, Math.min(MAX_ROUNDS, Math.floor(budget / round))), warmup: 0, unit });
+}
+
+/** ms that this process has had of the processors: other processes may take them from it at any moment. */
+function used(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+}
+
+function sidesOf(side: (engine: Engine) => () => Sample): Sides {
+  return Object.fromEntries(engines.map((engine) => [engine.name, side(engine)]));
+}
+
+async function kernels(options: BenchOptions): Promise<Section> {
+  options.note(`${KERNELS.length} kernels on ${engines.map(({ name }) => name).join(', ')}`);
+  const runs = new Map(engines.map((engine) => [engine, KERNELS.map((name) => kernel(engine, name))]));
+  KERNELS.forEach((name, i) => {
+    const sums = engines.map((engine) => runs.get(engine)![i](3));
+    if (sums.some((sum) => sum !== sums[0])) throw new Error(`${name} gives ${engines.map((engine, j) => `${sums[j]} on ${engine.name}`).join(', ')}`);
+  });
+  const rows = await measure(sidesOf((engine) => () => {
+    const sample: Record<string, number> = {};
+    let logs = 0, count = 0;
+    KERNELS.forEach((name, i) => {
+      const start = used();
+      runs.get(engine)![i](TIMES[name]);
+      const ms = used() - start;
+      sample[name] = ms;
+      if (name in CALLS) return;
+      logs += Math.log(ms);
+      count++;
+    });
+    return { ...sample, [MEAN]: Math.exp(logs / count) };
+  }), 'ms', BUDGET.kernels, options);
+  return {
+    rows: [...rows.filter(({ name }) => !(name in CALLS) && name !== MEAN), ...rows.filter(({ name }) => name === MEAN), ...rows.filter(({ name }) => name in CALLS).map(perCall)],
+    notes: [
+      `Kernels and CoreMark: time of the processor. Kernels: ms for ${KERNELS.filter((name) => !(name in CALLS)).map((name) => `${TIMES[name]} rounds of ${name}`).join(', ')}. ${MEAN}: of these, each round's own.`,
+      'Host calls go through each engine\'s HostFunc and include the loop around them; a callback is a host function, a generator, that calls the guest, which is two crossings each way.',
+    ],
+  };
+}
+
+const MEAN = 'geometric mean';
+
+function perCall({ name, samples }: Row): Row {
+  const calls = CALLS[name] * TIMES[name];
+  return { name: `${name}, each`, unit: 'ns', samples: Object.fromEntries(Object.entries(samples).map(([side, all]) => [side, all.map((ms) => ms * 1e6 / calls)])) };
+}
+
+// ---- CoreMark
+
+/** the checksums of a right run with the seeds of a performance run: coremark.h and core_main.c of EEMBC CoreMark 1.0 */
+const RIGHT = [/crclist\s*: 0xe714/, /crcmatrix\s*: 0x1fd7/, /crcstate\s*: 0x8e3a/];
+
+async function coremark(options: BenchOptions): Promise<Section> {
+  const file = process.env['COREMARK_WASM'];
+  if (file === undefined) return { rows: [], notes: ['CoreMark is left out: COREMARK_WASM names no module (build EEMBC\'s sources for wasm32-wasi with a fixed ITERATIONS).'] };
+  options.note(`CoreMark from ${file}`);
+  const bytes = readFileSync(file);
+  const modules = new Map<Engine, Module>(engines.map((engine) => [engine, engine.compile(bytes)]));
+  let iterations = '';
+  const rows = await measure(sidesOf((engine) => () => {
+    const { ms, output } = command(engine, modules.get(engine)!);
+    iterations = /Iterations\s*: (\d+)/.exec(output)?.[1] ?? '?';
+    for (const right of RIGHT) if (!right.test(output)) throw new Error(`CoreMark on ${engine.name} does not print ${right.source}:\n${output}`);
+    return { CoreMark: ms };
+  }), 'ms', BUDGET.coremark, options);
+  return { rows, notes: [`CoreMark: ${iterations} iterations, a new instance each time, its checksums verified.`] };
+}
+
+/** Runs a WASI command that asks for the time and prints, and nothing else. */
+function command(engine: Engine, module: Module): { ms: number; output: string } {
+  let output = '', instance: Instance | undefined;
+  const functions: Readonly<Record<string, (...args: never[]) => number>> = {
+    clock_time_get: (_clock: number, _precision: bigint, at: number) => {
+      instance!.memory!.view.setBigUint64(at, BigInt(Math.round(performance.now() * 1e6)), true);
+      return 0;
+    },
+    fd_write: (_fd: number, vectors: number, count: number, written: number) => {
+      const { view, bytes } = instance!.memory!;
+      let size = 0;
+      for (let i = 0; i < count; i++) {
+        const at = view.getUint32(vectors + 8 * i, true), length = view.getUint32(vectors + 8 * i + 4, true);
+        output += Buffer.from(bytes.subarray(at, at + length)).toString('latin1');
+        size += length;
+      }
+      view.setUint32(written, size, true);
+      return 0;
+    },
+    proc_exit: (status: number) => { throw new ProcExit(status); },
+  };
+  const imports: Imports = (_module, item, type) => type.kind !== 'func' ? undefined
+    : { kind: 'host', name: item, type: type.type, run: (_caller, args) => type.type.results.length > 0 ? functions[item]?.(...args as never[]) ?? 0 : functions[item]?.(...args as never[]) };
+  instance = engine.instantiate(module, imports);
+  const start = used();
+  try {
+    instance.callSync(instance.exports.get('_start') as Func, []);
+  } catch (error) {
+    if (!(error instanceof ProcExit)) throw error;
+  }
+  return { ms: used() - start, output };
+}
+
+// ---- a fresh process
+
+const START = 'start of a 70 KB module, over an empty node';
+
+async function starts(options: BenchOptions): Promise<Section> {
+  options.note('starting processes');
+  const folder = mkdtempSync(join(tmpdir(), 'bench-engine-'));
+  try {
+    const file = join(folder, 'module.wasm');
+    writeFileSync(file, moduleOf(70_000));
+    const program = fileURLToPath(new URL('start.js', import.meta.url));
+    const time = (...args: readonly string[]) => {
+      const start = performance.now();
+      const { status, stderr } = spawnSync(process.execPath, [program, ...args], { encoding: 'utf8' });
+      if (status !== 0) throw new Error(`${program} ${args.join(' ')}: status ${status}\n${stderr}`);
+      return performance.now() - start;
+    };
+    const startable = engines.filter(({ name }) => name in LOAD);
+    const rows = await measure(Object.fromEntries(startable.map(({ name }) => [name, () => ({ [START]: time(name, file) - time() })])), 'ms', BUDGET.start, options);
+    return { rows, notes: [`${START}: file to the first call of the host, whole process; the engine's own modules are loaded unbundled. The empty node is measured beside each.`] };
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+/** A module of about `size` bytes, whose export `begin` calls `env.first`; the rest is functions that nobody calls. */
+function moduleOf(size: number): Uint8Array {
+  const piece: Instruction[] = [
+    ['block', ''], ['local.get', 0], ['i32.load', 8], ['local.tee', 2], ['i32.const', 1000], 'i32.lt_s', ['br_if', 0], ['local.get', 0], ['local.get', 1], ['call', 1], ['local.set', 2],
+    ['local.get', 0], ['local.get', 2], ['i32.const', 16], 'i32.shl', ['i32.store', 12], 'end',
+  ];
+  const body: Instruction[] = [...Array.from({ length: 8 }, () => piece).flat(), ['local.get', 2]];
+  const other = { type: 'ii:i', locals: 'i', body };
+  const make = (count: number) => assemble({
+    imports: [{ module: 'env', name: 'first', type: ':' }], memory: { min: 2 },
+    funcs: [...Array.from({ length: count }, () => other), { type: ':', export: 'begin', body: [['call', 0]] }],
+  });
+  const each = make(2).length - make(1).length;
+  return make(Math.floor(size / each));
+}
