@@ -2,8 +2,10 @@
  * A global (specification chapter 4.2.9). Its bits live in an array that it shares with the other globals of its instance,
  * where the interpreter reads them without coming by here; references live in the object, and a v128 has an array of its own.
  */
+import { UsageError } from '../errors.js';
 import type { Global, Value } from './engine.js';
-import { F32, F64, I32, I64, V128, isRef, type GlobalType } from './types.js';
+import { isInstance } from './ref-types.js';
+import { F32, F64, I32, I64, V128, isRef, typeName, type GlobalType } from './types.js';
 
 export class WasmGlobal implements Global {
   readonly kind = 'global';
@@ -42,7 +44,9 @@ export class WasmGlobal implements Global {
       case F32: this.#view.setFloat32(0, value as number, LITTLE); break;
       case F64: this.#view.setFloat64(0, value as number, LITTLE); break;
       case V128: new Uint8Array(this.words.buffer).set(value as Uint8Array); break;
-      default: this.ref = value;
+      default:
+        if (!isInstance(value, this.type.type)) throw new UsageError(`a global of ${typeName(this.type.type)} does not take ${value === null ? 'null' : `this ${typeof value}`}`);
+        this.ref = value;
     }
   }
 }

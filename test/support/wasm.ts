@@ -24,6 +24,8 @@ export interface ModuleSpec {
   readonly globals?: readonly { readonly type: string; readonly mutable?: boolean; readonly init: Instruction; readonly export?: string }[];
   readonly data?: readonly { readonly at: number; readonly bytes: readonly number[] }[];
   readonly start?: number;
+  /** types in binary form, before all others: `#0` is the first of them where a type is wanted */
+  readonly rawTypes?: readonly Bytes[];
   /** the type of each tag: `i:` */
   readonly tags?: readonly string[];
 }
@@ -34,11 +36,12 @@ export function typeOf(letters: string): FuncType {
 }
 
 export function assemble(spec: ModuleSpec): Uint8Array {
-  const { imports = [], importedTags = [], tags = [], funcs = [], globals = [], data = [], memory, table, start } = spec;
-  const types = [...new Set([...[...imports, ...importedTags, ...funcs].map(({ type }) => type), ...tags])];
+  const { imports = [], importedTags = [], tags = [], rawTypes = [], funcs = [], globals = [], data = [], memory, table, start } = spec;
+  const types = [...new Set([...[...imports, ...importedTags, ...funcs].map(({ type }) => type), ...tags])].filter((type) => !type.startsWith('#'));
   const typeIndex = (type: string) => {
+    if (type.startsWith('#')) return Number(type.slice(1));
     const at = types.indexOf(type);
-    return at >= 0 ? at : types.push(type) - 1;
+    return rawTypes.length + (at >= 0 ? at : types.push(type) - 1);
   };
   const bodies = funcs.map(({ body, locals = '' }) => {
     const bytes = [vec([...locals].map((letter) => [1, LETTERS[letter]])), body.map((one) => encode(one, typeIndex)), OP['end']].flat(Infinity as 1) as number[];
@@ -55,10 +58,10 @@ export function assemble(spec: ModuleSpec): Uint8Array {
   const some = (id: number, items: readonly Bytes[]) => items.length === 0 ? [] : section(id, vec(items));
   const bytes: Bytes = [
     HEADER,
-    some(1, types.map((type) => {
+    some(1, [...rawTypes, ...types.map((type) => {
       const { params, results } = typeOf(type);
       return [0x60, vec(params.map((t) => [t])), vec(results.map((t) => [t]))];
-    })),
+    })]),
     some(2, [...imports.map((one) => [name(one.module), name(one.name), 0, leb(typeIndex(one.type))]), ...importedTags.map((one) => [name(one.module), name(one.name), 4, 0, leb(typeIndex(one.type))])]),
     some(3, funcs.map(({ type }) => leb(typeIndex(type)))),
     some(4, table ? [[FUNCREF, 0, leb(table.length)]] : []),
@@ -104,8 +107,8 @@ function encode(instruction: Instruction, typeIndex: (type: string) => number): 
     }
     case 'labels': return [opcode, leb(numbers.length - 1), numbers.map(leb)];
     case 'types': return [opcode, vec([[LETTERS[String(args[0])]]])];
-    case 'heap': return [opcode, LETTERS[String(args[0])]];
-    case 'type': return [opcode, leb(typeIndex(String(args[0])))];
+    case 'heap': return [opcode, typeof args[0] === 'number' ? args[0] : LETTERS[String(args[0])]];
+    case 'type': return [opcode, leb(typeof args[0] === 'number' ? args[0] : typeIndex(String(args[0])))];
     case 'type table': return [opcode, leb(typeIndex(String(args[0]))), leb(numbers[1] ?? 0)];
     case 'memarg1': case 'memarg2': case 'memarg4': case 'memarg8': return [opcode, leb(numbers[1] ?? 0), leb(numbers[0] ?? 0)];
     case 'memarg16': return [opcode, leb(numbers[1] ?? 0), leb(numbers[0] ?? 0)];
