@@ -18,8 +18,9 @@ export class ModuleCode {
   words = new Int32Array(1024);
   /** words in use */
   length: number = MARKERS.length;
-  /** function index -> position of its header, or 0 while it is not lowered */
+  /** function index -> position of its header, or 0 while it is not lowered, or where calls look for compiled code first */
   readonly entries: Int32Array;
+  readonly #entries: Int32Array;
   k64 = new BigInt64Array(16);
   kf64 = new Float64Array(this.k64.buffer);
   k32 = new Int32Array(this.k64.buffer);
@@ -34,16 +35,17 @@ export class ModuleCode {
   readonly typeIds: Int32Array;
   readonly types: readonly RuntimeType[];
 
-  constructor(readonly module: Module) {
+  constructor(readonly module: Module, readonly compiled = false) {
     this.types = runtimeTypes(module);
     this.typeIds = Int32Array.from(this.types, ({ id }) => id);
     this.entries = new Int32Array(module.funcs.length);
+    this.#entries = compiled ? new Int32Array(module.funcs.length) : this.entries;
     MARKERS.forEach((name, at) => this.words[at] = coreOp(name));
   }
 
   /** Position of a function's header; lowers it where that has not been done. @throws ExhaustedError for a frame beyond the slots */
   entry(index: number): number {
-    return this.entries[index] || this.#lower(index);
+    return this.#entries[index] || this.#lower(index);
   }
 
   #lower(index: number): number {
@@ -52,7 +54,7 @@ export class ModuleCode {
     if (handlers.length > 0) this.#handlers.set(index, handlers);
     this.#starts.push(entry);
     this.#owners.push(index);
-    return this.entries[index] = entry;
+    return this.#entries[index] = entry;
   }
 
   /** Adds words as they are. @returns their position */
@@ -135,10 +137,12 @@ export class ModuleCode {
 }
 
 const codes = new WeakMap<Module, ModuleCode>();
+const compiledCodes = new WeakMap<Module, ModuleCode>();
 
-/** The code of a module, shared by its instances. */
-export function codeOf(module: Module): ModuleCode {
-  let code = codes.get(module);
-  if (!code) codes.set(module, code = new ModuleCode(module));
+/** The code of a module, shared by its instances: by those that also compile, and by those that do not. */
+export function codeOf(module: Module, compiled: boolean): ModuleCode {
+  const known = compiled ? compiledCodes : codes;
+  let code = known.get(module);
+  if (!code) known.set(module, code = new ModuleCode(module, compiled));
   return code;
 }

@@ -47,6 +47,10 @@ export function makeCold(m: Runner): (w: number) => void {
     'return.cross': () => m.returned('cross'),
     'return.host': () => m.returned('host'),
     'call.lazy'(w) {
+      if (m.inst.tier) {
+        m.callOwn(m.inst.funcs[m.code[m.pc + 1]], w >>> 12, 2);
+        return;
+      }
       // from now on the instruction is a call of that position; it is carried out when the loop goes on
       const entry = m.inst.code.entry(m.code[m.pc + 1]);
       m.enter(m.inst);
@@ -58,7 +62,9 @@ export function makeCold(m: Runner): (w: number) => void {
     },
     'call_indirect'(w) {
       const func = element();
-      if (func.instance === m.inst && func.typeId === m.code[m.pc + 2]) {
+      if (func.instance === m.inst && func.typeId === m.code[m.pc + 2] && m.inst.tier) {
+        m.callOwn(func, w >>> 12, 4);
+      } else if (func.instance === m.inst && func.typeId === m.code[m.pc + 2]) {
         // the loop carries it out, now and the next time
         m.inst.code.entry(func.index);
         m.enter(m.inst);

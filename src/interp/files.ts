@@ -34,8 +34,8 @@ export const FILES = {
 } as const;
 export type Files = typeof FILES;
 
-/** Why the loop was left. FUEL: the slice is spent. */
-export const FUEL = 0, DONE = 1, WAIT = 2;
+/** Why the loop was left. FUEL: the slice is spent. TIER: a function begins that may be compiled. */
+export const FUEL = 0, DONE = 1, WAIT = 2, TIER = 3;
 
 const NO_VIEW = new DataView(new ArrayBuffer(0));
 const NO_WORDS = new Int32Array(0);

@@ -4,6 +4,7 @@
  */
 import type { Func, HostFunc } from './engine.js';
 import type { WasmInstance } from './instance.js';
+import type { Cell } from './jit/tier.js';
 import { functionType, type RuntimeType } from './rtt.js';
 import type { FuncType } from './types.js';
 
@@ -13,6 +14,8 @@ export class WasmFunc implements Func {
   readonly type: FuncType;
   /** equal for equal types, across modules */
   readonly typeId: number;
+  /** through which compiled code calls it, where its instance compiles */
+  cell: Cell | undefined = undefined;
 
   /**
    * @param instance of a guest function the instance it belongs to

@@ -12,6 +12,7 @@ import { MAX_DEPTH } from './files.js';
 import { WasmGlobal } from './global.js';
 import { link } from './link.js';
 import { MAX_PAGES, WasmMemory } from './memory.js';
+import type { Tier } from './jit/tier.js';
 import type { Expr, MemoryType, Module } from './module.js';
 import { nameOf } from './names.js';
 import { processGlobal, processTable } from './rtt.js';
@@ -26,6 +27,8 @@ const PARTS = { Func: WasmFunc, Table: WasmTable, Memory: WasmMemory, Global: Wa
 
 export class WasmInstance implements Instance {
   readonly code: ModuleCode;
+  /** its compiled functions, where the engine compiles */
+  readonly tier: Tier | undefined;
   readonly limits: Limits;
   readonly funcs: readonly WasmFunc[];
   readonly tables: readonly WasmTable[];
@@ -42,9 +45,9 @@ export class WasmInstance implements Instance {
   #started = false;
 
   /** @throws LinkError; Trap, with segments before the faulty one written, as the specification has it; ExhaustedError */
-  constructor(readonly module: Module, imports: Imports, limits: Partial<Limits> = {}) {
+  constructor(readonly module: Module, imports: Imports, limits: Partial<Limits> = {}, compile?: (inst: WasmInstance) => Tier) {
     this.limits = { ...DEFAULT_LIMITS, ...limits };
-    this.code = codeOf(module);
+    this.code = codeOf(module, compile !== undefined);
     const linked = link(module, this.code.types, imports, PARTS);
     const { bytes, imported } = module;
     this.funcs = [...linked.funcs, ...module.codes.map((_, i) => {
@@ -74,6 +77,7 @@ export class WasmInstance implements Instance {
     this.memories = [...linked.memories, ...this.#allocateMemories(module.memories.slice(imported.memory))];
     this.memory = this.memories[0];
     this.tags = [...linked.tags, ...module.tags.slice(imported.tag).map((type) => new WasmTag(this.code.types[type]))];
+    this.tier = compile?.(this);
     const spaces = { func: this.funcs, table: this.tables, memory: this.memories, global: globals, tag: this.tags };
     this.exports = new Map(module.exports.map(({ name, kind, index }) => [name, spaces[kind][index]]));
     this.elems = module.elems.map(({ init }) => init.map((item) => typeof item === 'number' ? this.funcs[item] : constant(item).value));

@@ -19,6 +19,8 @@ export class WasmMemory implements Memory {
   #bytes: Uint8Array | undefined;
   readonly #limit: number;
   readonly #room: () => number;
+  /** where compiled code finds the view, whatever grows the memory */
+  readonly cell: { v: DataView };
 
   /**
    * @param type limits in pages of 64 KiB
@@ -32,6 +34,7 @@ export class WasmMemory implements Memory {
     this.#room = () => limit - others();
     this.#buffer = new ArrayBuffer(type.limits.min * PAGE);
     this.#view = new DataView(this.#buffer);
+    this.cell = { v: this.#view };
   }
 
   get size(): number {
@@ -63,6 +66,7 @@ export class WasmMemory implements Memory {
       this.#buffer = buffer;
     }
     this.#view = new DataView(this.#buffer, 0, size);
+    this.cell.v = this.#view;
     this.#bytes = undefined;
     return before;
   }

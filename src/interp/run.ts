@@ -10,9 +10,13 @@ import { makeCold } from './cold.js';
 import { makeCore } from './core.js';
 import type { GuestCall, HostFunc, HostResult, RunOptions, Value } from './engine.js';
 import { WasmException } from './exception.js';
-import { DONE, FILES, FUEL, MAX_DEPTH, SLOTS, WAIT } from './files.js';
+import { DONE, FILES, FUEL, MAX_DEPTH, SLOTS, TIER, WAIT } from './files.js';
 import type { WasmFunc } from './func.js';
 import type { WasmInstance } from './instance.js';
+import { arrive } from './jit/arrive.js';
+import { callCell, type Cell } from './jit/tier.js';
+import { compiledFrames } from './jit/trace.js';
+import { FUEL_LEFT, left, stop } from './jit/unwinding.js';
 import { HEADER } from './lower.js';
 import { ValueMachine } from './machine-values.js';
 import { toRaw } from './raw.js';
@@ -27,6 +31,12 @@ const HOST_CALL = 500;
 const MAX_NESTED = 100;
 /** of a stack trace, each end; the middle of a deep recursion is left out */
 const TRACE_FRAMES = 100;
+/** Room for compiled functions on the stack of JavaScript, of 984 KB, in units of 128 bytes (emit.ts). */
+const ROOM = 3600;
+/** what a host function that compiled code calls takes of it */
+const HOST_ROOM = 40;
+/** of the text of an error's stack */
+const STACK_LINES = 12;
 
 const { I32: R32, L32, I64: R64, S32, CS } = FILES;
 
@@ -41,7 +51,12 @@ export class Runner extends ValueMachine {
   #top = 0;
   #wait: Promise<unknown> | undefined;
   #result: Value[] = [];
-  readonly #core = makeCore(FILES, this, makeCold(this), vectorFunctions(FILES));
+  readonly #cold = makeCold(this);
+  readonly #core = makeCore(FILES, this, this.#cold, vectorFunctions(FILES));
+  /** what is left for compiled functions of the stack of JavaScript */
+  #room = ROOM;
+  /** the stack of JavaScript at an error in compiled code, which is above the machine's frames, and the instance that it entered */
+  #above: string | undefined;
   /** to be called once, when a guest has used up its first slice */
   trainer: (() => void) | undefined;
   /** calls and back-edges of a slice at most: a test that wants guests suspended often sets it low */
@@ -201,6 +216,144 @@ export class Runner extends ValueMachine {
     }
   }
 
+  /** Calls a function of the running instance that may be compiled. */
+  callOwn(func: WasmFunc, slot: number, words: number): void {
+    this.#push(func, this.pc + words, this.fp + slot);
+    this.fuel--;
+    this.exit = TIER;
+  }
+
+  // ---- for compiled code
+
+  /** Carries out the register instruction at `pc` on a frame of compiled code. */
+  carryOut(inst: WasmInstance, pc: number, fp: number): void {
+    const outer = { inst: this.inst, pc: this.pc, fp: this.fp };
+    this.enter(inst);
+    this.pc = pc;
+    this.fp = fp;
+    this.#cold(this.code[pc]);
+    this.pc = outer.pc;
+    this.fp = outer.fp;
+    if (outer.inst !== inst) this.enter(outer.inst);
+  }
+
+  /**
+   * Calls a host function whose arguments are at `top`, and the results go there. A generator's calls of compiled functions
+   * run at once; where something has to wait, or the interpreter to run, the frames are told to leave.
+   * @param room of the stack of JavaScript
+   */
+  hostFromCompiled(func: WasmFunc, inst: WasmInstance, top: number, room: number): void {
+    const { type } = func;
+    const host = func.host!;
+    const args = new Array<Value>(type.params.length);
+    for (let i = 0; i < args.length; i++) args[i] = this.read(type.params[i], top + i, false);
+    const above = top + Math.max(type.params.length, type.results.length);
+    const outer = this.#room;
+    this.#room = room - HOST_ROOM;
+    try {
+      const result = this.#hostAbove(host, inst, args, above);
+      if (!isLater(result)) this.write(type, top, result as Value | void | readonly Value[], host);
+      else if (isGenerator(result)) this.#generatorAbove({ kind: 'host', host, type, generator: result, base: top, top: above, callee: undefined }, inst);
+      else this.#waitAbove(result, { kind: 'host', host, type, generator: undefined, base: top, top: above, callee: undefined });
+    } finally {
+      this.#room = outer;
+    }
+  }
+
+  /** Runs the host's own code above compiled frames. */
+  #hostAbove(host: HostFunc, inst: WasmInstance, args: readonly Value[], top: number): HostResult {
+    this.fuel = FUEL_LEFT[0];
+    try {
+      return this.#enterHost(host, inst, args, top);
+    } catch (error) {
+      this.#traceAbove(error);
+      throw error;
+    } finally {
+      FUEL_LEFT[0] = Math.max(this.fuel, -1);
+    }
+  }
+
+  #waitAbove(promise: Promise<unknown>, host: Omit<Host, 'sp' | 'guest'>): void {
+    left.frames.push({ kind: 'host', host, byGuest: true });
+    left.wait = promise;
+    stop();
+  }
+
+  /** Goes on with a generator whose caller's frames are compiled ones, until it is done, or everything has to leave. */
+  #generatorAbove(boundary: Omit<Host, 'sp' | 'guest'>, inst: WasmInstance): void {
+    const { top, type, host } = boundary;
+    const generator = boundary.generator!;
+    let mode: 'next' | 'throw' = 'next';
+    let value: unknown = undefined;
+    for (;;) {
+      const outer = this.#top;
+      this.#top = top;
+      this.#inHost = true;
+      this.fuel = FUEL_LEFT[0];
+      let step;
+      try {
+        step = mode === 'next' ? generator.next(value) : generator.throw(value);
+      } catch (error) {
+        this.#traceAbove(error);
+        throw error;
+      } finally {
+        FUEL_LEFT[0] = this.fuel;
+      }
+      this.#inHost = false;
+      this.#top = outer;
+      mode = 'next';
+      if (step.done) {
+        this.write(type, boundary.base, step.value as Value | void | readonly Value[], host);
+        return;
+      }
+      const wanted = step.value;
+      if (isPromise(wanted)) return this.#waitAbove(wanted, boundary);
+      try {
+        const func = wanted.func as WasmFunc;
+        checkArgs(func, wanted.args, false);
+        if (func.host) {
+          const result = this.#hostAbove(func.host, inst, wanted.args, top);
+          if (isLater(result)) {
+            const nested = isGenerator(result) ? result : undefined;
+            left.frames.push({ kind: 'host', host: { kind: 'host', host: func.host, type: func.type, generator: nested, base: top, top, callee: undefined }, byGuest: false });
+            if (nested) left.advance = true;
+            else left.wait = result as Promise<unknown>;
+            left.frames.push({ kind: 'host', host: boundary, byGuest: true });
+            return stop();
+          }
+          value = hostValues(func.type, result as Value | void | readonly Value[], func.host);
+          continue;
+        }
+        const { params, results } = func.type;
+        for (let i = 0; i < params.length; i++) this.store(params[i], top + i, wanted.args[i], false);
+        if (func.cell && FUEL_LEFT[0] >= 0 && this.#room >= 0) callCell(func.cell, top, this.#room);
+        else {
+          left.frames.push({ kind: 'begin', inst: func.instance!, pc: func.index, fp: top });
+          stop();
+        }
+        if (FUEL_LEFT[0] < 0) {
+          left.frames.push({ kind: 'host', host: { ...boundary, callee: func.type }, byGuest: true });
+          return;
+        }
+        value = this.readAll(results, top, false);
+      } catch (error) {
+        const translated = this.#inHost ? error : translate(error, this);
+        this.#inHost = false;
+        left.frames.length = 0;
+        this.#traceAbove(translated, stackOf(error));
+        mode = 'throw';
+        value = translated;
+      }
+    }
+  }
+
+  /** Puts the Wasm stack on a Trap that passes through compiled frames which are on the stack of JavaScript. */
+  #traceAbove(error: unknown, stack?: string): void {
+    if (!(error instanceof Trap || error instanceof Interrupted) || error.stackFrames.length > 0) return;
+    this.#above = stack ?? stackOf(new Error());
+    this.#trace(error);
+  }
+
   // ---- beginning
 
   #begin(caller: WasmInstance, func: WasmFunc, args: readonly Value[], raw: boolean, base: number): void {
@@ -246,7 +399,68 @@ export class Runner extends ValueMachine {
   #step(fuel: number, base: number): void {
     if (this.trainer && this.#slices++ > 0) this.#train(this.trainer);
     this.fuel = Math.min(fuel, this.maxSlice);
-    this.#guard(base, this.#core);
+    this.#guard(base, this.#run);
+  }
+
+  /** Runs compiled code where there is some, and the interpreter elsewhere, until the fuel is spent or `exit` is set. */
+  readonly #run = (): void => {
+    for (;;) {
+      const tier = this.#room >= 0 ? this.inst.tier : undefined;
+      const cell = left.interpret ? undefined : tier?.entryAt(this.pc);
+      left.interpret = false;
+      if (cell) {
+        this.#enterCompiled(cell);
+      } else {
+        const total = this.fuel;
+        const granted = tier ? Math.min(total, tier.patience(this.pc)) : total;
+        this.fuel = granted;
+        try {
+          this.#core();
+        } finally {
+          this.fuel += total - granted;
+        }
+        if (this.exit === TIER) this.exit = FUEL;
+      }
+      if (this.exit !== FUEL || this.fuel < 0) return;
+    }
+  };
+
+  /** Runs a compiled function on the frame that is there, to its end or until it leaves. */
+  #enterCompiled(cell: Cell): void {
+    const { inst } = this;
+    const limit = Error.stackTraceLimit;
+    FUEL_LEFT[0] = this.fuel;
+    Error.stackTraceLimit = Infinity;
+    try {
+      callCell(cell, this.fp, Math.min(this.#room, (this.spLimit - this.sp) >> 1));
+    } catch (error) {
+      this.inst = inst;
+      left.frames.length = 0;
+      if (!this.#inHost) this.#above = stackOf(error);
+      throw error;
+    } finally {
+      Error.stackTraceLimit = limit;
+      this.fuel = FUEL_LEFT[0];
+    }
+    if (this.fuel >= 0) {
+      this.sp -= 2;
+      this.pc = CS[this.sp];
+      this.fp = CS[this.sp + 1];
+      this.enter(inst);
+      return;
+    }
+    const { wait, advance } = left;
+    this.fuel = left.fuel;
+    left.fuel = -1;
+    left.wait = undefined;
+    left.advance = false;
+    arrive(this, this.#boundaries);
+    if (wait) {
+      this.#wait = wait;
+      this.exit = WAIT;
+    } else if (advance) {
+      this.#advance(this.#boundaries[this.#boundaries.length - 1] as Host, 'next', undefined);
+    }
   }
 
   #train(trainer: () => void): void {
@@ -442,6 +656,7 @@ export class Runner extends ValueMachine {
     let error = this.#inHost ? thrown : translate(thrown, this);
     this.#inHost = false;
     this.#trace(error);
+    this.#above = undefined;
     for (;;) {
       if (this.#boundaries.length <= base) throw error;
       if (error instanceof GuestException && error.exception instanceof WasmException && this.#catch(error.exception)) {
@@ -528,6 +743,7 @@ export class Runner extends ValueMachine {
   #trace(error: unknown): void {
     if (!(error instanceof Trap || error instanceof Interrupted) || error.stackFrames.length > 0) return;
     error.stackFrames = this.#frames();
+    this.#above = undefined;
   }
 
   #frames(): WasmFrame[] {
@@ -538,6 +754,21 @@ export class Runner extends ValueMachine {
     let behind = 0;
     const last: WasmFrame[] = [];
     if (at === 0 || !inst) return frames;
+    const add = (frame: WasmFrame) => {
+      if (frames.length < TRACE_FRAMES) {
+        frames.push(frame);
+        return;
+      }
+      if (last.length === TRACE_FRAMES) last.shift();
+      last.push(frame);
+    };
+    if (this.#above !== undefined) {
+      compiledFrames(this.#above).forEach(add);
+      // the frame that compiled code began with is among them
+      sp -= 2;
+      pc = CS[sp];
+      behind = 1;
+    }
     for (;;) {
       while (pc <= RETURN_HOST) {
         const boundary = at > 0 ? this.#boundaries[--at] : undefined;
@@ -549,12 +780,7 @@ export class Runner extends ValueMachine {
         ({ inst, pc } = caller);
         behind = 1;
       }
-      const frame = { inst, pc: pc - behind };
-      if (frames.length < TRACE_FRAMES) frames.push(describe(frame.inst, frame.pc));
-      else {
-        if (last.length === TRACE_FRAMES) last.shift();
-        last.push(describe(frame.inst, frame.pc));
-      }
+      add(describe(inst, pc - behind));
       if (sp < 2) return [...frames, ...last];
       sp -= 2;
       pc = CS[sp];
@@ -610,6 +836,15 @@ export class Runner extends ValueMachine {
     this.#inHost = false;
     this.#wait = undefined;
   }
+}
+
+/** Where an error comes from; its own text keeps the usual length. */
+function stackOf(error: unknown): string {
+  if (!(error instanceof Error) || typeof error.stack !== 'string') return '';
+  const { stack } = error;
+  const lines = stack.split('\n');
+  if (lines.length > STACK_LINES) error.stack = lines.slice(0, STACK_LINES).join('\n');
+  return stack;
 }
 
 function describe(inst: WasmInstance, pc: number): WasmFrame {

@@ -1,11 +1,11 @@
 /**
- * Random functions, run by the interpreter and by V8: every simple instruction in random company, in a loop long enough that
+ * Random functions, run by each of our engines and by V8: every simple instruction in random company, in a loop long enough that
  * V8 has optimised the interpreter's own loop before the end. NaNs are made one NaN, as their bits are anyone's choice.
  */
-import { interpreter } from '#src/interp/interpreter.js';
 import type { Func } from '#src/interp/engine.js';
 import { ROWS, type Mnemonic } from '#src/interp/opcodes.js';
 import { assert, suite } from '../support/suite.js';
+import { TIERS } from './engines.js';
 import { assemble, type Instruction } from '../support/wasm.js';
 
 type Letter = 'i' | 'l' | 'f' | 'd';
@@ -86,11 +86,11 @@ interface V8Engine {
 }
 const v8 = (globalThis as unknown as { readonly WebAssembly: V8Engine }).WebAssembly;
 
-suite('interpreter against V8', (test) => {
+for (const engine of TIERS) suite(`${engine.name} against V8`, (test) => {
   test.table(Array.from({ length: SEEDS }, (_, i) => i + 1), (seed) => `random function ${seed} gives the same`, (seed) => {
     const bytes = randomModule(seed);
     const theirs = new v8.Instance(new v8.Module(bytes)).exports;
-    const ours = interpreter.instantiate(interpreter.compile(bytes), {});
+    const ours = engine.instantiate(engine.compile(bytes), {});
     for (const start of [1n, -(2n ** 63n), 0x0123456789abcdefn]) {
       assert.equal(ours.callSync(ours.exports.get('f') as Func, [ROUNDS, start]), [theirs.f(ROUNDS, start)]);
     }

@@ -1,6 +1,7 @@
 /** The engines that tests run on, and what one of them lacks. */
 import type { Engine, Global, Memory, Table, Value } from '#src/interp/engine.js';
 import { WasmGlobal } from '#src/interp/global.js';
+import { compiler, compilerWith, mixed } from '#src/interp/compiler.js';
 import { interpreter } from '#src/interp/interpreter.js';
 import { WasmMemory } from '#src/interp/memory.js';
 import type { GlobalType, MemoryType, TableType } from '#src/interp/module.js';
@@ -28,7 +29,10 @@ export interface Subject {
   reasonOf(reason: string): string;
 }
 
+/** Our own: each tier, both, and one in which frames change tiers all the time. */
+export const TIERS: readonly Engine[] = [interpreter, compiler, mixed, compilerWith('changing tiers', { calls: 1, loops: 2, chunk: 3 })];
+
 export const ENGINES: readonly Subject[] = [
-  { engine: interpreter, parts: { Memory: WasmMemory, Table: WasmTable, Global: WasmGlobal }, suspends: true, deepest: 50_000, boundsDepth: true, keepsBits: true, reasonOf: (reason) => reason },
+  ...TIERS.map((engine): Subject => ({ engine, parts: { Memory: WasmMemory, Table: WasmTable, Global: WasmGlobal }, suspends: true, deepest: 50_000, boundsDepth: true, keepsBits: true, reasonOf: (reason) => reason })),
   { engine: v8, parts: { Memory: V8Memory, Table: V8Table, Global: V8Global }, suspends: false, deepest: 5_000, boundsDepth: false, keepsBits: false, reasonOf: (reason) => V8_CANNOT_TELL.get(reason) ?? reason },
 ];

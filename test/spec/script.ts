@@ -4,7 +4,7 @@
  */
 import { GuestException, InvalidError, LinkError, MalformedError, Trap } from '#src/errors.js';
 import { decode } from '#src/interp/decode.js';
-import type { Extern, Func, Global, HostFunc, Imports, Value } from '#src/interp/engine.js';
+import type { Engine, Extern, Func, Global, HostFunc, Imports, Value } from '#src/interp/engine.js';
 import { WasmArray, WasmStruct } from '#src/interp/gc.js';
 import { WasmGlobal } from '#src/interp/global.js';
 import { WasmInstance } from '#src/interp/instance.js';
@@ -46,6 +46,7 @@ class Failure extends Error {
 }
 
 export class ScriptRun {
+  readonly #engine: Engine;
   readonly #modules: readonly Uint8Array[];
   readonly #definitions = new Map<string, Module | Missing>();
   readonly #instances = new Map<string, WasmInstance | Missing>();
@@ -56,7 +57,8 @@ export class ScriptRun {
   /** what the first module that could not be made needs: the script counts on what that one would have done */
   #lacking: string | undefined;
 
-  constructor(readonly script: Script) {
+  constructor(readonly script: Script, engine: Engine) {
+    this.#engine = engine;
     this.#modules = script.modules.map((text) => Buffer.from(text, 'base64'));
   }
 
@@ -104,24 +106,24 @@ export class ScriptRun {
         return;
       case 'assert_invalid': {
         const bytes = this.#modules[command.module.binary!];
-        expectError(() => interpreter.compile(bytes), InvalidError, command.text, (e) => e.reason);
+        expectError(() => this.#engine.compile(bytes), InvalidError, command.text, (e) => e.reason);
         return;
       }
       case 'assert_malformed': {
         const bytes = this.#modules[command.module.binary!];
-        expectError(() => interpreter.compile(bytes), MalformedError, command.text, (e) => e.reason);
+        expectError(() => this.#engine.compile(bytes), MalformedError, command.text, (e) => e.reason);
         return;
       }
       case 'assert_unlinkable': {
         const module = this.#inline(command.module);
-        expectError(() => interpreter.instantiate(module, this.#imports()), LinkError, command.text, (e) => e.reason);
+        expectError(() => this.#engine.instantiate(module, this.#imports()), LinkError, command.text, (e) => e.reason);
         return;
       }
       case 'assert_uninstantiable': {
         const module = this.#inline(command.module);
         let thrown: unknown;
         try {
-          await interpreter.instantiate(module, this.#imports()).start();
+          await this.#engine.instantiate(module, this.#imports()).start();
         } catch (error) {
           thrown = error;
         }
@@ -139,7 +141,7 @@ export class ScriptRun {
 
   #compile(bytes: Uint8Array): Module | Missing {
     try {
-      return interpreter.compile(bytes);
+      return this.#engine.compile(bytes);
     } catch (error) {
       const feature = neededFeatures(bytes);
       this.#lacking ??= feature;
@@ -154,7 +156,7 @@ export class ScriptRun {
       instance = definition;
     } else {
       try {
-        instance = interpreter.instantiate(definition!, this.#imports()) as WasmInstance;
+        instance = this.#engine.instantiate(definition!, this.#imports()) as WasmInstance;
         await instance.start();
       } catch (error) {
         instance = new Missing(String(error), error instanceof Failure ? error.feature : undefined);

@@ -5,6 +5,7 @@
  */
 import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { assert, suite, type Need } from '../support/suite.js';
+import { TIERS } from '../interp/engines.js';
 import { ScriptRun, type Script } from './script.js';
 
 const DIR = process.env['WASM_TESTSUITE'] ?? '../shared/wasm-testsuite';
@@ -19,7 +20,7 @@ const update = process.env['UPDATE_GOLDEN'] !== undefined;
 const totals = new Map<string, [number, number]>();
 const rewritten: Ledger = {};
 
-suite('official suite', (test) => {
+for (const engine of TIERS) suite(`official suite, ${engine.name}`, (test) => {
   const scripts = OFFICIAL.missing === undefined ? readdirSync(DIR).filter((file) => file.endsWith('.json')).sort() : [];
   if (scripts.length === 0) {
     test.needing([OFFICIAL], 'every script', () => assert.unreachable('no scripts'));
@@ -27,7 +28,7 @@ suite('official suite', (test) => {
   }
   test.table(scripts, (file) => file.replace('.json', ''), async (file) => {
     const script = JSON.parse(readFileSync(`${DIR}/${file}`, 'utf8')) as Script;
-    const run = new ScriptRun(script);
+    const run = new ScriptRun(script, engine);
     const byFeature = new Map<string, number[]>();
     const unexplained: string[] = [];
     for (const [index, command] of script.commands.entries()) {

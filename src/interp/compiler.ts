@@ -1,0 +1,23 @@
+/**
+ * The engines that compile: functions become JavaScript, which V8 optimises (jit/). They share everything else with the
+ * interpreter, which also runs what is not compiled, and every frame while it is stopped. Need `new Function`.
+ */
+import type { Engine } from './engine.js';
+import { WasmInstance } from './instance.js';
+import { interpreter } from './interpreter.js';
+import { Tier, type Policy } from './jit/tier.js';
+import { runner } from './run.js';
+
+/** An engine that compiles when `policy` says so. */
+export function compilerWith(name: string, policy: Policy): Engine {
+  return {
+    name,
+    compile: (bytes) => interpreter.compile(bytes),
+    instantiate: (module, imports, options) => new WasmInstance(module, imports, options?.limits, (inst) => new Tier(inst, runner, policy)),
+  };
+}
+
+/** Compiles every function when it is first called. */
+export const compiler: Engine = compilerWith('compiler', { calls: 0, loops: 4, chunk: 1023 });
+/** Leaves functions that run once, and without long loops, to the interpreter. */
+export const mixed: Engine = compilerWith('mixed', { calls: 2, loops: 500, chunk: 1023 });

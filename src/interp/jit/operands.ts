@@ -1,0 +1,180 @@
+/**
+ * The operand stack of the compiler to JavaScript. An operand is an expression that is still to be evaluated, or has a home: a
+ * variable for i32 and f64, its slot of the frame for i64 and f32. Keeps the order of effects: what may trap, or reads what a
+ * statement writes, gets its home before that statement. Knows no instruction.
+ *
+ *   type   home of operand h        home of local n
+ *   i32    variable s{h}            variable l{n}
+ *   f64    variable t{h}            variable l{n}
+ *   i64    I64[fp + slot]           I64[fp + n]      a bigint in a variable makes V8 11 slow, and can abort it
+ *   f32    F32[fp + slot], bits     F32[fp + n]      a number does not keep the bits of a signalling NaN
+ *          I32[fp + slot]
+ */
+import { F32, F64, I32, I64, type ValType } from '../types.js';
+
+/** May trap, or reads memory; reads a global. */
+export const TRAPS = 1, GLOBAL = 2;
+/** Expressions deeper than this get a home: V8 parses by recursion. */
+const MAX_DEPTH = 20;
+/** Marks in the text where the byte of the module that the next line is for is given. */
+export const MARK = '\u0001', MARK_END = '\u0002';
+
+export interface Operand {
+  readonly type: ValType;
+  /** an i32 in the range of i32; an f32 as a number; an i64 that may be too wide unless `exact` */
+  readonly text: string;
+  /** of an f32: an i32 expression for its bits; undefined for the result of a computation */
+  readonly bits: string | undefined;
+  /** of an i32 that is 0 or 1: what JavaScript takes as a condition */
+  readonly condition: string | undefined;
+  readonly flags: number;
+  /** locals that it reads */
+  readonly locals: readonly number[];
+  /** it is in its home */
+  readonly own: boolean;
+  /** the local whose value it is, or -1 */
+  readonly local: number;
+  readonly exact: boolean;
+  /** of a constant its value, of a float its bits */
+  readonly constant: number | bigint | undefined;
+  readonly depth: number;
+}
+
+export const NO_LOCALS: readonly number[] = [];
+
+/** An expression made of operands. */
+export function combine(type: ValType, text: string, of: readonly Operand[], more: Partial<Operand> = {}): Operand {
+  let flags = 0, depth = 0, locals = NO_LOCALS;
+  for (const one of of) {
+    flags |= one.flags;
+    depth = Math.max(depth, one.depth);
+    locals = locals.length === 0 ? one.locals : one.locals.length === 0 ? locals : [...locals, ...one.locals];
+  }
+  return { type, text, bits: undefined, condition: undefined, flags, locals, own: false, local: -1, exact: true, constant: undefined, depth: depth + 1, ...more };
+}
+
+export class JsStack {
+  readonly out: string[] = [];
+  readonly stack: Operand[] = [];
+  /** variables that are used */
+  readonly variables = new Set<string>();
+
+  constructor(readonly locals: readonly ValType[]) {}
+
+  get height(): number {
+    return this.stack.length;
+  }
+
+  slot(h: number): number {
+    return this.locals.length + h;
+  }
+
+  line(text: string): void {
+    this.out.push(text, '\n');
+  }
+
+  push(operand: Operand): void {
+    this.stack.push(operand);
+    if (operand.depth > MAX_DEPTH) this.settle(this.stack.length - 1);
+  }
+
+  pop(): Operand {
+    return this.stack.pop()!;
+  }
+
+  // ---- homes
+
+  /** Operand `h` in its home. */
+  ownOf(type: ValType, h: number): Operand {
+    const at = `[fp + ${this.slot(h)}]`;
+    const base = { type, condition: undefined, flags: 0, locals: NO_LOCALS, own: true, local: -1, exact: true, constant: undefined, depth: 0 };
+    switch (type) {
+      case I32: return { ...base, text: this.variable(`s${h}`), bits: undefined };
+      case F64: return { ...base, text: this.variable(`t${h}`), bits: undefined };
+      case F32: return { ...base, text: `F32${at}`, bits: `I32${at}` };
+      default: return { ...base, text: `I64${at}`, bits: undefined };
+    }
+  }
+
+  localOf(n: number): Operand {
+    const type = this.locals[n];
+    const at = `[fp + ${n}]`;
+    const base = { type, condition: undefined, flags: 0, locals: [n], own: false, local: n, exact: true, constant: undefined, depth: 0 };
+    if (type === I64) return { ...base, text: `I64${at}`, bits: undefined };
+    if (type === F32) return { ...base, text: `F32${at}`, bits: `I32${at}` };
+    return { ...base, text: `l${n}`, bits: undefined };
+  }
+
+  variable(name: string): string {
+    this.variables.add(name);
+    return name;
+  }
+
+  /** The statement that puts an operand into a home. */
+  assign(operand: Operand, home: Operand): string {
+    return operand.type === F32 && operand.bits !== undefined ? `${home.bits} = ${operand.bits};` : `${home.text} = ${operand.text};`;
+  }
+
+  settle(h: number): void {
+    const operand = this.stack[h];
+    if (operand.own) return;
+    if (operand.flags & TRAPS) this.flush(TRAPS, h);
+    const home = this.ownOf(operand.type, h);
+    this.line(this.assign(operand, home));
+    this.stack[h] = home;
+  }
+
+  settleFrom(height: number): void {
+    for (let h = height; h < this.stack.length; h++) this.settle(h);
+  }
+
+  /** Gives a home to the operands below `end` with one of these flags, the deepest first. */
+  flush(mask: number, end = this.stack.length): void {
+    for (let h = 0; h < end; h++) if (this.stack[h].flags & mask) this.settle(h);
+  }
+
+  /** The same to those that read a local which is about to change. */
+  flushLocal(n: number): void {
+    for (let h = 0; h < this.stack.length; h++) if (this.stack[h].locals.includes(n)) this.settle(h);
+  }
+
+  /** Before a statement of an operand that is no longer on the stack: those below come first where order matters. */
+  order(operand: Operand): void {
+    if (operand.flags & TRAPS) this.flush(TRAPS);
+  }
+
+  /** Makes operand `h` one whose text may stand more than once. */
+  atom(h: number): void {
+    if (!isFixed(this.stack[h])) this.settle(h);
+  }
+
+  /** Puts operand `h` where its halves can be read. @returns the slot */
+  inSlot(h: number): number {
+    const operand = this.stack[h];
+    if (operand.local >= 0) return operand.local;
+    this.settle(h);
+    return this.slot(h);
+  }
+
+  low(slot: number): string {
+    return `L32[(fp + ${slot}) << 1]`;
+  }
+
+  high(slot: number): string {
+    return `L32[((fp + ${slot}) << 1) + 1]`;
+  }
+}
+
+/** Whether its text is short, has no effect, and means the same until a local is set. */
+export function isFixed({ own, local, constant }: Operand): boolean {
+  return own || local >= 0 || constant !== undefined;
+}
+
+/** An i64 that is exactly one, whatever computed it. */
+export function exact(operand: Operand): string {
+  return operand.exact ? operand.text : `BigInt.asIntN(64, ${operand.text})`;
+}
+
+export function condition(operand: Operand): string {
+  return operand.condition ?? `${operand.text} !== 0`;
+}

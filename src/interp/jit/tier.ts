@@ -1,0 +1,249 @@
+/**
+ * The compiled functions of one instance: makes them when they are first called, keeps a cell for each through which all calls
+ * go, and knows at which positions of the interpreter's code a frame can be taken over. Running is run.ts's business.
+ */
+import { FILES } from '../files.js';
+import type { WasmInstance } from '../instance.js';
+import * as meaning from '../meaning.js';
+import type { Runner } from '../run.js';
+import { I32 as I32_TYPE, F32 as F32_TYPE, F64 as F64_TYPE, I64 as I64_TYPE } from '../types.js';
+import { emitFunction, type Emitted } from './emit.js';
+import * as helpers from './helpers.js';
+import { Positions } from './positions.js';
+import { FUEL_LEFT, defer, left, stop } from './unwinding.js';
+
+/** A compiled function: `fp`, room on the JavaScript stack, and its i32 arguments. */
+type Compiled = (fp: number, d: number, ...ints: number[]) => number;
+
+/** What calls go through. `f` compiles when it is first called. */
+export interface Cell {
+  f: Compiled;
+  /** which parameters are i32 */
+  readonly ints: readonly number[];
+  /** the result is one i32, and comes as JavaScript's */
+  readonly single: boolean;
+}
+
+/** When functions are compiled. */
+export interface Policy {
+  /** calls that the interpreter runs before */
+  readonly calls: number;
+  /** back-edges of a loop that it runs before it hands over the frame */
+  readonly loops: number;
+  /** back-edges of compiled code between two looks at the fuel */
+  readonly chunk: number;
+}
+
+interface Loop { readonly offset: number; left: number; cell: Cell | undefined }
+interface State { calls: number; cell: Cell; /** it stays with the interpreter */ refused: boolean; positions: Positions | undefined; frameSize: number; readonly loops: Map<number, Loop>; code: Emitted | undefined }
+
+const { I32, F32, L32, I64, F64 } = FILES;
+const NAMES = Object.keys({ ...meaning, ...helpers }).filter((name) => name !== 'MEANING');
+const PRELUDE = `"use strict"; const { I32, F32, I64, F64, L32, U, K, KF, V, INST, CHUNK, begin, leave, stop, defer, carryOut, ${NAMES.join(', ')} } = $;\n`;
+
+let tiers = 0;
+/** number in the names of sources -> the tier they are of */
+const byNumber = new Map<string, WeakRef<Tier>>();
+
+export function tierOf(number: string): Tier | undefined {
+  return byNumber.get(number)?.deref();
+}
+
+export class Tier {
+  readonly inst: WasmInstance;
+  readonly policy: Policy;
+  readonly number = String(++tiers);
+  /** functions that are compiled, and those that cannot be */
+  compiled = 0;
+  refused = 0;
+  readonly #runner: Runner;
+  readonly #states = new Map<number, State>();
+  /** function/loop -> bytes of the module by line */
+  readonly #lines = new Map<string, readonly number[]>();
+  readonly #shared: Readonly<Record<string, unknown>>;
+
+  constructor(inst: WasmInstance, runner: Runner, policy: Policy) {
+    this.inst = inst;
+    this.#runner = runner;
+    this.policy = policy;
+    byNumber.set(this.number, new WeakRef(this));
+    this.#shared = {
+      ...meaning, ...helpers, I32, F32, L32, I64, F64, U: FUEL_LEFT, V: inst.memory ? inst.memory.cell : undefined, INST: inst, CHUNK: policy.chunk, stop, defer,
+      begin: (pc: number, fp: number) => {
+        left.frames.push({ kind: 'begin', inst, pc, fp });
+        stop();
+        return 0;
+      },
+      leave: (pc: number, fp: number) => {
+        left.frames.push({ kind: 'frame', inst, pc, fp });
+        return 0;
+      },
+      carryOut: (pc: number, fp: number) => runner.carryOut(inst, pc, fp),
+    };
+    for (let i = inst.module.imported.func; i < inst.funcs.length; i++) inst.funcs[i].cell = this.#makeCell(i);
+  }
+
+  // ---- where a frame can be taken over
+
+  /** What runs the frame on from `pc`; undefined where the interpreter does. */
+  entryAt(pc: number): Cell | undefined {
+    const index = this.inst.code.functionAt(pc) as number | undefined;
+    if (index === undefined) return undefined;
+    const state = this.#state(index);
+    if (state.refused) return undefined;
+    if (pc === this.inst.code.entry(index) + 3) {
+      if (state.calls++ < this.policy.calls) return undefined;
+      this.#compile(index, state);
+      if (state.refused) return undefined;
+      // where the function begins with a loop, this may be a later round, which the locals are not to be cleared for
+      if (!state.loops.has(pc)) return state.cell;
+    }
+    const loop = state.loops.get(pc);
+    if (!loop) return undefined;
+    if (loop.left-- > 0) return undefined;
+    return loop.cell ??= this.#compileLoop(index, state, loop);
+  }
+
+  /** Calls and back-edges that the interpreter may run before it asks again. */
+  patience(pc: number): number {
+    const index = this.inst.code.functionAt(pc) as number | undefined;
+    if (index === undefined) return 1;
+    const state = this.#state(index);
+    if (state.refused) return Infinity;
+    if (state.code) return 1;
+    // not called often enough, but it may loop
+    if (state.calls++ > this.policy.calls) this.#compile(index, state);
+    return this.policy.loops + 1;
+  }
+
+  /** Bytes of the module by line of a source. */
+  lines(key: string): readonly number[] | undefined {
+    return this.#lines.get(key);
+  }
+
+  // ---- compiling
+
+  #state(index: number): State {
+    let state = this.#states.get(index);
+    if (!state) this.#states.set(index, state = { calls: 0, cell: this.inst.funcs[index].cell!, refused: false, positions: undefined, frameSize: 0, loops: new Map(), code: undefined });
+    return state;
+  }
+
+  #makeCell(index: number): Cell {
+    const { params, results } = this.inst.funcs[index].type;
+    const tier = this;
+    return {
+      f(fp, d, ...ints) {
+        const state = tier.#state(index);
+        if (state.calls++ < tier.policy.calls) {
+          // by the interpreter for now
+          state.cell.ints.forEach((at, i) => { I32[fp + at] = ints[i]; });
+          left.frames.push({ kind: 'begin', inst: tier.inst, pc: index, fp });
+          stop();
+          return 0;
+        }
+        tier.#compile(index, state);
+        return state.cell.f(fp, d, ...ints);
+      },
+      ints: params.flatMap((type, i) => type === I32_TYPE ? [i] : []),
+      single: results.length === 1 && results[0] === I32_TYPE,
+    };
+  }
+
+  #compile(index: number, state: State): void {
+    if (state.code || state.refused) return;
+    const { code } = this.inst;
+    let positions: Positions;
+    try {
+      positions = new Positions(code, index);
+    } catch {
+      // the interpreter says why when it begins the function
+      this.#refuse(index, state);
+      return;
+    }
+    state.positions = positions;
+    state.frameSize = code.words[positions.entry];
+    const emitted = emitFunction(code, index, positions, state.frameSize);
+    if (!emitted) {
+      this.#refuse(index, state);
+      return;
+    }
+    state.code = emitted;
+    for (const [offset, pc] of positions.loops) state.loops.set(pc, { offset, left: this.policy.loops, cell: undefined });
+    state.cell.f = this.#make(emitted, `${index}`);
+    this.compiled++;
+  }
+
+  #compileLoop(index: number, state: State, loop: Loop): Cell {
+    const emitted = emitFunction(this.inst.code, index, state.positions!, state.frameSize, loop.offset);
+    if (!emitted) throw new Error(`bug: function ${index} has no entry at ${loop.offset}`);
+    return { f: this.#make(emitted, `${index}@${loop.offset}`), ints: [], single: state.cell.single };
+  }
+
+  #refuse(index: number, state: State): void {
+    const { inst } = this;
+    state.refused = true;
+    this.refused++;
+    const { ints } = state.cell;
+    state.cell.f = (fp, _, ...args) => {
+      ints.forEach((at, i) => { I32[fp + at] = args[i]; });
+      left.frames.push({ kind: 'begin', inst, pc: index, fp });
+      stop();
+      return 0;
+    };
+  }
+
+  #make(emitted: Emitted, key: string): Compiled {
+    const { inst } = this;
+    const parts: string[] = [];
+    const given: Record<string, unknown> = { ...this.#shared, K: inst.code.k64, KF: inst.code.kf64 };
+    const name = (id: string, value: unknown) => {
+      given[id] = value;
+      parts.push(`${id} = $.${id}`);
+    };
+    if (inst.memory) parts.push(`M = $.V`);
+    for (const callee of emitted.callees) name(`c${callee}`, inst.funcs[callee].cell);
+    for (const index of emitted.imports) name(`h${index}`, this.#import(index));
+    for (const index of emitted.tables) name(`e${index}`, inst.tables[index].elems);
+    for (const index of emitted.globals) {
+      const { words, at, type } = inst.globals[index];
+      const [buffer, byte] = [words.buffer, words.byteOffset + 4 * at];
+      const view = { [I32_TYPE]: Int32Array, [I64_TYPE]: BigInt64Array, [F32_TYPE]: Float32Array, [F64_TYPE]: Float64Array }[type.type]!;
+      name(`g${index}`, new view(buffer, byte, 1));
+      if (type.type === F32_TYPE) name(`b${index}`, new Int32Array(buffer, byte, 1));
+    }
+    const before = `${PRELUDE}${parts.length > 0 ? `const ${parts.join(', ')};` : ''}\nreturn `;
+    this.#lines.set(key, [0, 0, 0, 0, ...emitted.lines]);
+    return new Function('$', `${before}${emitted.source}\n//# sourceURL=wasm-js:${this.number}/${key}`)(given) as Compiled;
+  }
+
+  /** A function that calls an imported one; its arguments are in the frame, and its results go there. */
+  #import(index: number): (fp: number, d: number) => void {
+    const { inst } = this;
+    const runner = this.#runner;
+    const func = inst.funcs[index];
+    if (func.host) return (fp, d) => runner.hostFromCompiled(func, inst, fp, d);
+    return (fp, d) => {
+      if (func.cell) callCell(func.cell, fp, d);
+      else {
+        left.frames.push({ kind: 'begin', inst: func.instance!, pc: func.index, fp });
+        stop();
+      }
+    };
+  }
+}
+
+/** Calls a compiled function whose arguments are in its frame; the result goes there. */
+export function callCell(cell: Cell, fp: number, d: number): void {
+  const { ints } = cell;
+  let result: number;
+  switch (ints.length) {
+    case 0: result = cell.f(fp, d); break;
+    case 1: result = cell.f(fp, d, I32[fp + ints[0]]); break;
+    case 2: result = cell.f(fp, d, I32[fp + ints[0]], I32[fp + ints[1]]); break;
+    case 3: result = cell.f(fp, d, I32[fp + ints[0]], I32[fp + ints[1]], I32[fp + ints[2]]); break;
+    default: result = cell.f(fp, d, ...ints.map((at) => I32[fp + at]));
+  }
+  if (cell.single && FUEL_LEFT[0] >= 0) I32[fp] = result;
+}
+
