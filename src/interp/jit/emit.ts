@@ -108,7 +108,7 @@ class Emitter extends JsStack {
       if (dead) {
         if (op >= 0x02 && op <= 0x04 || op === 0x1f || op === 0x06) skipped++;
         else if (skipped > 0) {
-          if (op === 0x0b) skipped--;
+          if (op === 0x0b || op === 0x18) skipped--;
         } else if (op === 0x0b) {
           dead = this.#end(true);
         } else if (op === 0x05) {
