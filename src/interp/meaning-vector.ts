@@ -6,7 +6,8 @@
  *
  * In the text `a b c` are the vector operands, deepest first. `a.S8[3]` is lane 3 of `a` as a signed number of 8 bits, `U16`
  * an unsigned one of 16, `F32` a float; 64-bit integers are bigints. `a.S8` alone is the lane that is being computed, whose
- * number is `i`. `n` is the scalar operand, `k` the lane that the instruction names, `v` what a load has read.
+ * number is `i`. `n` is the scalar operand (floats as their bits, 64-bit ones also as
+ * `nLow` and `nHigh`), `k` the lane that the instruction names, `v` what a load has read.
  *
  * Relaxed instructions give the same on every machine: what their strict counterpart gives. Multiplication and addition
  * round one after the other; the dot products take both operands as signed and wrap.
