@@ -10,13 +10,13 @@ import { readResults, table } from './result.js';
 
 /** Two at a time, since an emulated processor is slow: what other kernels can show. */
 const DEFAULT_COMMAND = `
-run() { timeout 240 node build/test/support/main.js "$@"; }
+run() { timeout 400 node build/test/support/main.js "$@"; }
 run lab/probes kernel/features kernel/bpf kernel/ring-buffer kernel/perf-buffer > $TMPDIR/second 2>&1 & second=$!
 run lab/attach loader/load loader/struct-ops; status=$?
 wait $second || status=$?
 cat $TMPDIR/second
 exit $status`;
-const SECONDS = Number(process.env['LAB_SECONDS'] ?? 300);
+const SECONDS = Number(process.env['LAB_SECONDS'] ?? 450);
 
 const split = process.argv.indexOf('--', 2);
 const names = process.argv.slice(2, split < 0 ? undefined : split);

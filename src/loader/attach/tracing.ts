@@ -3,10 +3,11 @@
  * loaded with a BTF id (tp_btf, fentry, fexit, fmod_ret, fsession, LSM, freplace).
  * Source: bpf_raw_tracepoint_open and bpf_tracing_prog_attach in kernel/bpf/syscall.c, Linux 6.18.
  */
-import { SyscallError } from '../../errors.js';
+import { SyscallError, UnsupportedError } from '../../errors.js';
 import { linkCreate, rawTracepointOpen } from '../../kernel/bpf.js';
 import { Errno } from '../../kernel/errno.js';
 import { didYouMean } from '../../kernel/near.js';
+import { kernelAtLeast } from '../../kernel/release.js';
 import { AttachType } from '../../uapi.js';
 import { DescriptorLink, failAttach, targetOf, type AttachRequest, type Link } from './link.js';
 
@@ -30,8 +31,14 @@ export function attachTrace(request: AttachRequest): Link {
   }
   const subject = `${section.prefix} ${section.argument}`;
   // the older command works on every kernel, and gives a link too; sessions came after it
-  const link = attachType === AttachType.TRACE_FSESSION ? linkCreate({ progFd, attachType, subject }) : rawTracepointOpen({ progFd, subject });
-  return new DescriptorLink(subject, [link]);
+  try {
+    const link = attachType === AttachType.TRACE_FSESSION ? linkCreate({ progFd, attachType, subject }) : rawTracepointOpen({ progFd, subject });
+    return new DescriptorLink(subject, [link]);
+  } catch (error) {
+    // such kernels forget at the first detaching what the program was loaded for
+    const forgot = error instanceof SyscallError && error.errno === Errno.ENOENT && !kernelAtLeast('5.13');
+    throw forgot ? new UnsupportedError(`attaching ${subject} a second time`, '5.13', 'load the object again') : error;
+  }
 }
 
 /** The program takes the place of the function that it was loaded for. */
