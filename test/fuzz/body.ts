@@ -27,6 +27,10 @@ export interface Surroundings {
   /** table of each element segment */
   readonly elems: readonly number[];
   readonly tailCalls: boolean;
+  /** the parameters of each tag; none where there are no exceptions */
+  readonly tags: readonly string[];
+  /** in the first encoding */
+  readonly legacy: boolean;
 }
 
 interface Scope { readonly label: Label; readonly types: string }
@@ -82,6 +86,8 @@ export class BodyMaker {
   readonly #function: Label = { hint: 'function' };
   readonly #type: string;
   #scopes: Scope[];
+  /** labels of the catches in reach, for rethrow */
+  #catches: Label[] = [];
   #counters = 0;
   /** nodes that may still be made */
   #left: number;
@@ -122,7 +128,7 @@ export class BodyMaker {
     this.#left--;
     if (depth <= 0 || this.#left <= 0) return [this.#assign(0)];
     const next = depth - 1;
-    switch (random.below(24)) {
+    switch (random.below(26)) {
       case 0: case 1: case 2: case 3: case 4: return [this.#assign(next)];
       case 5: case 6: case 7: return [this.#store(next)];
       case 8: return this.#dropped(this.#block(this.#types(2), this.#types(2), next));
@@ -137,6 +143,7 @@ export class BodyMaker {
       case 19: return [{ kind: 'if', label: { hint: 'escape' }, kids: [this.#value('i', next)], takes: '', gives: '', body: this.#escape(next), orElse: undefined }];
       case 20: return [this.#bulk(next)];
       case 21: return [this.#tableStatement(next)];
+      case 23: case 24: return this.#around.tags.length > 0 ? this.#dropped(this.#try(this.#types(1), next)) : [this.#store(next)];
       case 22: return random.once(8) ? this.#escape(next) : [op('nop', [], '')];
       default: {
         const type = random.pick(this.#around.letters);
@@ -185,6 +192,7 @@ export class BodyMaker {
   /** Unconditional: what follows is never reached. */
   #escape(depth: number): Node[] {
     const random = this.#random;
+    if (this.#around.tags.length > 0 && random.once(2)) return this.#throw(depth);
     switch (random.below(this.#around.tailCalls ? 8 : 6)) {
       case 0: case 1: return [op('return', this.#values(this.#results, depth), '?')];
       case 2: return random.once(3) ? [op('unreachable', [], '?')] : [op('return', this.#values(this.#results, depth), '?')];
@@ -208,6 +216,54 @@ export class BodyMaker {
         return [{ kind: 'br', labels: [scope.label], kids: this.#values(scope.types, depth), gives: '?' }];
       }
     }
+  }
+
+  #throw(depth: number): Node[] {
+    const random = this.#random;
+    if (this.#catches.length > 0 && random.once(3)) return [{ kind: 'rethrow', labels: [random.pick(this.#catches)], kids: [], gives: '?' }];
+    if (!this.#around.legacy && random.once(4)) return [op('throw_ref', [this.#value('x', depth)], '?')];
+    const tag = random.below(this.#around.tags.length);
+    return [op('throw', this.#values(this.#around.tags[tag], depth), '?', leb(tag))];
+  }
+
+  /** Something that may throw, and what happens then. */
+  #try(gives: string, depth: number): Node {
+    const random = this.#random;
+    const { tags, legacy } = this.#around;
+    const label: Label = { hint: 'try' };
+    const inner = () => {
+      const escape: Node = { kind: 'if', label: { hint: 'throws' }, kids: [this.#value('i', depth - 1)], takes: '', gives: '', body: this.#throw(depth - 1), orElse: undefined };
+      return [...this.#sequence('', depth), ...random.once(3) ? [] : [escape], ...this.#sequence(gives, depth)];
+    };
+    const caught = Array.from({ length: random.below(3) }, () => random.once(4) ? undefined : random.below(tags.length));
+    if (legacy) {
+      const body = this.#within({ label, types: gives }, inner);
+      if (random.once(6)) return { kind: 'try', label, takes: '', gives, kids: [], body, catches: [], delegate: random.pick(this.#scopes).label };
+      const last = caught.findIndex((tag) => tag === undefined);
+      const catches = (last < 0 ? caught : caught.slice(0, last + 1)).map((tag) => {
+        const outer = this.#catches;
+        this.#catches = [...outer, label];
+        const handler = this.#within({ label, types: gives }, () => [...this.#sink(tag === undefined ? '' : tags[tag]), ...this.#sequence(gives, depth)]);
+        this.#catches = outer;
+        return { tag, body: handler };
+      });
+      return { kind: 'try', label, takes: '', gives, kids: [], body, catches, delegate: undefined };
+    }
+    const out: Label = { hint: 'done' };
+    return this.#within({ label: out, types: gives }, () => {
+      const clauses = caught.map((tag) => {
+        const isRef = random.once(3);
+        return { tag, isRef, label: { hint: 'handler' }, types: `${tag === undefined ? '' : tags[tag]}${isRef ? 'x' : ''}` };
+      });
+      const body = this.#within({ label, types: gives }, inner);
+      const tried: Node = { kind: 'try_table', label, takes: '', gives, kids: [], body, catches: clauses };
+      let block: Node[] = [tried];
+      for (const { label: handler, types } of clauses) {
+        const handling = [...this.#sink(types), ...this.#sequence(gives, depth - 1)];
+        block = [{ kind: 'block', label: handler, takes: '', gives: types, kids: [], body: [...block, { kind: 'br', labels: [out], kids: [], gives: '?' }] }, ...handling];
+      }
+      return { kind: 'block', label: out, takes: '', gives, kids: [], body: block };
+    });
   }
 
   #within<T>(scope: Scope, make: () => T): T {
@@ -381,10 +437,10 @@ export class BodyMaker {
     switch (random.below(22)) {
       case 0: {
         const operands = [this.#value(type, next), this.#value(type, next), this.#value('i', next)];
-        return type === 'r' || type === 'e' || random.once(6) ? op('select_t', operands, type, vec([[CODE[type]]])) : op('select', operands, type);
+        return 'rex'.includes(type) || random.once(6) ? op('select_t', operands, type, vec([[CODE[type]]])) : op('select', operands, type);
       }
       case 1: return this.#if(random.once(4) ? this.#types(1) : '', type, next);
-      case 2: return this.#block(random.once(4) ? this.#types(2) : '', type, next);
+      case 2: return this.#around.tags.length > 0 && random.once(3) ? this.#try(type, next) : this.#block(random.once(4) ? this.#types(2) : '', type, next);
       case 3: {
         const at = this.#localOf(type);
         return at === undefined ? this.#leaf(type) : op('local.tee', [this.#value(type, next)], type, leb(at));
@@ -438,7 +494,7 @@ export class BodyMaker {
       case 0: return this.#around.is64 ? op('i32.wrap_i64', [op('memory.size', [], 'l', 0)], 'i') : op('memory.size', [], 'i', 0);
       case 1: return op('table.size', [], 'i', leb(random.below(this.#around.tables.length)));
       case 2: return this.#around.is64 ? op('i32.wrap_i64', [this.#grow(depth)], 'i') : this.#grow(depth);
-      default: return op('ref.is_null', [this.#value(random.once(2) ? 'r' : 'e', depth)], 'i');
+      default: return op('ref.is_null', [this.#value(random.pick(this.#around.letters.includes('x') ? ['r', 'e', 'x'] : ['r', 'e']), depth)], 'i');
     }
   }
 

@@ -5,8 +5,10 @@ import type { Module } from '#src/interp/module.js';
 import { FEATURES_ALL, type Feature } from '#src/interp/opcodes.js';
 import type { Way } from './engines.js';
 import { generate } from './generate.js';
+import { judge, verdict } from './mutate.js';
 import { difference, runOurs, runV8, type Outcome } from './run.js';
 import { shrink } from './shrink.js';
+import { ttf } from './ttf.js';
 import { NoLabel, encode, type ModuleTree } from './tree.js';
 import { V8_FEATURES, v8 } from './v8.js';
 
@@ -45,7 +47,7 @@ function count(counts: Counts, bytes: Uint8Array, outcome: Outcome): void {
   counts.modules++;
   counts.bytes += bytes.length;
   for (const { text, trap } of outcome) {
-    if (/^f\d+\(/.test(text)) counts.calls++;
+    if (/^[^ ]*\(.*(?:gives|traps)/.test(text)) counts.calls++;
     if (trap !== undefined) counts.traps.set(trap, (counts.traps.get(trap) ?? 0) + 1);
   }
 }
@@ -75,11 +77,19 @@ export async function generated(seed: number, ways: readonly Way[], counts: Coun
   return { what: await compare(final, ways) ?? what, bytes: final };
 }
 
+/** A module of binaryen's. Not cut down. */
+export async function translated(seed: number, ways: readonly Way[], counts: Counts): Promise<Find | undefined> {
+  const bytes = ttf(seed, seed % 2 === 0);
+  const refused = judge(bytes);
+  const what = refused ?? await compare(bytes, ways, counts);
+  return what === undefined ? undefined : { what, bytes };
+}
+
 /** undefined where cutting has left no valid module */
 function bytesOf(tree: ModuleTree): Uint8Array | undefined {
   try {
     const bytes = encode(tree);
-    return v8.validate(bytes) ? bytes : undefined;
+    return v8.validate(bytes) || verdict(bytes) === undefined ? bytes : undefined;
   } catch (error) {
     if (error instanceof NoLabel || error instanceof ProjectError) return undefined;
     throw error;

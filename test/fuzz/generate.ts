@@ -20,10 +20,12 @@ export function generate(seed: number, features: ReadonlySet<Feature>): ModuleTr
   if (!both) known.set(features, both = [instructionsFor(features), instructionsFor(new Set([...features].filter((feature) => feature !== 'simd')))]);
   const vectors = features.has('simd') && random.once(3);
   const instructions = both[vectors ? 0 : 1];
-  const letters: Letter[] = [...'iiillfdFD' as Iterable<Letter>, ...vectors ? ['v', 'v', 'v'] as const : [], ...random.once(2) ? ['r', 'e'] as const : []];
+  const legacy = features.has('legacy-exceptions') && (!features.has('exceptions') || random.once(2));
+  const throws = (legacy || features.has('exceptions')) && random.once(2);
+  const letters: Letter[] = [...'iiillfdFD' as Iterable<Letter>, ...vectors ? ['v', 'v', 'v'] as const : [], ...random.once(2) ? ['r', 'e'] as const : [], ...throws && !legacy ? ['x'] as const : []];
   const some = (most: number, from: readonly Letter[]) => Array.from({ length: random.below(most + 1) }, () => random.pick(from)).join('');
   /** what a signature may have: the bits of a float that goes through a call are not known to be determined */
-  const passing = letters.filter((letter) => letter !== 'F' && letter !== 'D');
+  const passing = letters.filter((letter) => !'FDx'.includes(letter));
 
   const types = Array.from({ length: 2 + random.below(6) }, () => `${some(random.once(5) ? 7 : 3, passing)}:${random.once(3) ? some(4, passing) : random.pick(passing)}`);
   // a type twice, for call_indirect
@@ -56,13 +58,14 @@ export function generate(seed: number, features: ReadonlySet<Feature>): ModuleTr
       return { type, mutable: !random.once(4), init: type === 'r' && random.once(2) ? op('ref.func', [], 'r', leb(random.below(callees.length))) : constant(random, type) };
     }),
   ];
+  const tags = throws ? Array.from({ length: 1 + random.below(3) }, () => some(3, passing)) : [];
   const around: Surroundings = {
     instructions, letters, callees, globals, slots, tables: tables.map(({ elem }) => elem), memoryBytes: memory.min * PAGE, is64: memory.is64, grows: max !== undefined,
-    datas: datas.length, elems: elems.map(({ table }) => table), tailCalls: features.has('tail-call') && random.once(2),
+    datas: datas.length, elems: elems.map(({ table }) => table), tailCalls: features.has('tail-call') && random.once(2), tags, legacy,
   };
   const funcs = types.map((type): FuncTree => new BodyMaker(random, around, type, 40 + random.below(random.once(4) ? 900 : 250)).make(!type.includes('v')));
   if (random.once(25)) funcs.push(endless(HOST.length + funcs.length));
-  return { imports: HOST, funcs, memory, tables, globals, elems, datas, start };
+  return { imports: HOST, funcs, memory, tables, globals, tags, elems, datas, start };
 }
 
 /** Calls itself until the stack is used up. Nothing else is seen of it. */

@@ -1,19 +1,20 @@
 /**
  * The fuzzers:
  *
- *   npm run fuzz -- [--seconds N] [--seed S] [--rounds N] [--engine NAME] [--only generate|mutate] [--keep]
+ *   npm run fuzz -- [--seconds N] [--seed S] [--rounds N] [--engine NAME] [--only generate|mutate|ttf] [--keep]
  *
  * Each round makes one module from its own seed, seed S first, and runs or judges it: `--seed S --rounds 1` repeats one. --engine
- * picks the ways to run whose names hold NAME. --keep writes what is found to test/fuzz/finds/, where fuzz.test.ts replays it.
+ * picks the ways to run whose names hold NAME. ttf, which is slow to make modules, runs only when it is asked for. --keep writes what is found to test/fuzz/finds/, where fuzz.test.ts replays it.
  */
 import { writeFileSync } from 'node:fs';
 import { createHash } from 'node:crypto';
 import { WAYS } from './engines.js';
-import { generated, newCounts, type Find } from './fuzz.js';
+import { generated, newCounts, translated, type Find } from './fuzz.js';
 import { MUTANT_KINDS, mutant, newVerdicts, readSeeds } from './mutate.js';
+import { missingTtf } from './ttf.js';
 
 const usage = (text: string): never => {
-  console.error(`${text}\nusage: npm run fuzz -- [--seconds N] [--seed S] [--rounds N] [--engine NAME] [--only generate|mutate] [--keep]`);
+  console.error(`${text}\nusage: npm run fuzz -- [--seconds N] [--seed S] [--rounds N] [--engine NAME] [--only generate|mutate|ttf] [--keep]`);
   process.exit(2);
 };
 const options = { '--seconds': '10', '--seed': '1', '--rounds': '1000000000', '--engine': '', '--only': '', '--keep': '' };
@@ -26,7 +27,8 @@ for (let i = 0; i < args.length; i++) {
 const number = (name: keyof typeof options) => Number.isSafeInteger(Number(options[name])) ? Number(options[name]) : usage(`${name} ${options[name]} is no number`);
 const seconds = number('--seconds'), first = number('--seed'), rounds = number('--rounds');
 const only = options['--only'];
-if (!['', 'generate', 'mutate'].includes(only)) usage(`--only ${only}`);
+if (!['', 'generate', 'mutate', 'ttf'].includes(only)) usage(`--only ${only}`);
+if (only === 'ttf' && missingTtf !== undefined) usage(missingTtf);
 const ways = WAYS.filter(({ name }) => name.includes(options['--engine']));
 if (ways.length === 0) usage(`no engine ${options['--engine']}; there are ${WAYS.map(({ name }) => name).join('; ')}`);
 
@@ -43,8 +45,9 @@ const report = (kind: string, seed: number, find: Find | undefined) => {
 };
 let seed = first, told = 0;
 for (; seed < first + rounds && (elapsed() < seconds || seed === first); seed++) {
-  if (only !== 'mutate') report('generate', seed, await generated(seed, ways, counts));
-  if (only !== 'generate') for (let i = 0; i < MUTANT_KINDS; i++) report('mutate', seed * MUTANT_KINDS + i, mutant(seed * MUTANT_KINDS + i, seeds, verdicts));
+  if (only === '' || only === 'generate') report('generate', seed, await generated(seed, ways, counts));
+  if (only === 'ttf') report('ttf', seed, await translated(seed, ways, counts));
+  if (only === '' || only === 'mutate') for (let i = 0; i < MUTANT_KINDS; i++) report('mutate', seed * MUTANT_KINDS + i, mutant(seed * MUTANT_KINDS + i, seeds, verdicts));
   if (elapsed() - told >= 10) {
     told = elapsed();
     console.log(`${told.toFixed(0)} s: seed ${seed}, ${counts.modules} modules run, ${counts.calls} calls, ${verdicts.judged} mutants judged, ${finds.length} finds`);

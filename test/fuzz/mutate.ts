@@ -20,12 +20,16 @@ export const MUTANT_KINDS = 20;
 export interface Verdicts { judged: number; valid: number; known: Map<string, number> }
 export const newVerdicts = (): Verdicts => ({ judged: 0, valid: 0, known: new Map() });
 
-/** Where our verdict may differ from V8's. @param ours the message of our error, undefined where we take the module */
+/** @param ours the message of our error, undefined where we take the module */
+/** pages of a 64-bit memory: 16 GiB, all that V8 11 takes */
+const V8_PAGES = 262_144;
 interface Known { readonly why: string; applies(bytes: Uint8Array, ours: string | undefined): boolean }
+/** Where our verdict may differ from V8's. */
 const KNOWN: readonly Known[] = [
   { why: 'needs a feature that this V8 lacks', applies: (bytes, ours) => ours === undefined && verdict(bytes, V8_FEATURES) !== undefined },
   // it is one feature with 64-bit memories by now, which this V8 has had for longer
   { why: 'has a 64-bit table', applies: (bytes, ours) => ours === undefined && decode(bytes, FEATURES_ALL).tables.some(({ type }) => type.is64) },
+  { why: 'has a 64-bit memory larger than this V8 allows', applies: (bytes, ours) => ours === undefined && decode(bytes, FEATURES_ALL).memories.some(({ is64, limits }) => is64 && (limits.max ?? limits.min) > V8_PAGES) },
 ];
 
 /** Our verdict: undefined where the module is valid, else the message. */

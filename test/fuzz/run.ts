@@ -96,7 +96,7 @@ async function perform(module: Module, session: Session, events: Event[]): Promi
       return true;
     } catch (error) {
       const trap = session.trapOf(error);
-      events.push(trap === undefined ? { text: `${what} fails: ${error instanceof Error ? error.stack : String(error)}` } : { text: `${what} traps`, trap });
+      events.push(trap === undefined ? { text: `${what} fails: ${String(error)}` } : { text: `${what} traps`, trap });
       return false;
     }
   };
@@ -243,7 +243,7 @@ export async function runV8(bytes: Uint8Array, module: Module): Promise<Outcome>
         return [module.tables[index].type.elem, Array.from({ length: table.length }, (_, i) => table.get(i))];
       }),
     }),
-    trapOf: (error) => error instanceof v8.RuntimeError ? error.message : error instanceof RangeError ? error.message : undefined,
+    trapOf: (error) => error instanceof v8.RuntimeError ? error.message : error instanceof v8.Exception ? 'unhandled exception' : error instanceof RangeError ? error.message : undefined,
   }, events);
 }
 

@@ -55,7 +55,8 @@ function size(tree: ModuleTree): number {
 }
 
 function lists(node: Node): readonly (readonly Node[])[] {
-  return node.kind === 'block' || node.kind === 'loop' ? [node.kids, node.body] : node.kind === 'if' ? [node.kids, node.body, ...node.orElse ? [node.orElse] : []] : [node.kids];
+  if (node.kind === 'try') return [node.kids, node.body, ...node.catches.map(({ body }) => body)];
+  return node.kind === 'block' || node.kind === 'loop' || node.kind === 'try_table' ? [node.kids, node.body] : node.kind === 'if' ? [node.kids, node.body, ...node.orElse ? [node.orElse] : []] : [node.kids];
 }
 
 /** How many nodes there are, which number the places for cuts. */
@@ -83,7 +84,8 @@ function cuts(nodes: readonly Node[], at: number): (readonly Node[])[] {
 function rebuilt(node: Node, parts: readonly (readonly Node[])[]): Node {
   const [kids, body, orElse] = parts;
   if (node.kind === 'if') return { ...node, kids, body, orElse } satisfies If;
-  return node.kind === 'block' || node.kind === 'loop' ? { ...node, kids, body } : { ...node, kids };
+  if (node.kind === 'try') return { ...node, kids, body, catches: node.catches.map(({ tag }, i) => ({ tag, body: parts[2 + i] })) };
+  return node.kind === 'block' || node.kind === 'loop' || node.kind === 'try_table' ? { ...node, kids, body } : { ...node, kids };
 }
 
 /** What may stand for a node: nothing, zeros, one of its operands, what is inside of it. */
@@ -93,7 +95,9 @@ function replacements(node: Node): (readonly Node[])[] {
   if (node.gives === '' || node.gives === '?') out.push([]);
   else if (!isZero) out.push([...node.gives].map((type) => zero(type as Letter)));
   if (!isZero) for (const kid of node.kids) if (kid.gives === node.gives || kid.gives.length === node.gives.length) out.push([kid]);
-  if (node.kind === 'block' || node.kind === 'loop') out.push([...node.kids, ...node.body]);
+  if (node.kind === 'block' || node.kind === 'loop' || node.kind === 'try' || node.kind === 'try_table') out.push([...node.kids, ...node.body]);
+  if (node.kind === 'try') for (const [i] of node.catches.entries()) out.push([{ ...node, catches: node.catches.filter((_, j) => j !== i) }]);
+  if (node.kind === 'try_table') for (const [i] of node.catches.entries()) out.push([{ ...node, catches: node.catches.filter((_, j) => j !== i) }]);
   if (node.kind === 'if') {
     const drop = op('drop', [node.kids[node.kids.length - 1]], '');
     out.push([...node.kids.slice(0, -1), ...node.body], [...node.kids.slice(0, -1), drop, ...node.body]);

@@ -3,16 +3,16 @@
  * be taken out without counting anew. `encode` writes the binary format. Says nothing about validity: a label that encloses
  * nothing any more is a NoLabel, all else V8 is asked.
  *
- * Types are letters: i l f d v (numbers, vectors), r e (funcref, externref), and F D, which are f and d whose bits are
+ * Types are letters: i l f d v (numbers, vectors), r e x (funcref, externref, exnref), and F D, which are f and d whose bits are
  * determined, NaN or not: what has no such bits may not be looked at (generate.ts).
  */
 import { OP, type Mnemonic } from '#src/interp/opcodes.js';
-import { EXTERNREF, F32, F64, FUNCREF, I32, I64, V128 } from '#src/interp/types.js';
+import { EXNREF, EXTERNREF, F32, F64, FUNCREF, I32, I64, V128 } from '#src/interp/types.js';
 import { HEADER, leb, name, section, vec, type Bytes } from '../interp/wasm.js';
 import { sleb } from '../support/wasm.js';
 
-export type Letter = 'i' | 'l' | 'f' | 'd' | 'F' | 'D' | 'v' | 'r' | 'e';
-export const CODE: { readonly [L in Letter]: number } = { i: I32, l: I64, f: F32, d: F64, F: F32, D: F64, v: V128, r: FUNCREF, e: EXTERNREF };
+export type Letter = 'i' | 'l' | 'f' | 'd' | 'F' | 'D' | 'v' | 'r' | 'e' | 'x';
+export const CODE: { readonly [L in Letter]: number } = { i: I32, l: I64, f: F32, d: F64, F: F32, D: F64, v: V128, r: FUNCREF, e: EXTERNREF, x: EXNREF };
 
 /** Compared by identity; the names are for people. */
 export interface Label { readonly hint: string }
@@ -25,8 +25,12 @@ export interface Block extends Common { readonly kind: 'block' | 'loop'; readonl
 /** the condition is the last of `kids` */
 export interface If extends Common { readonly kind: 'if'; readonly takes: string; readonly label: Label; readonly body: readonly Node[]; readonly orElse: readonly Node[] | undefined }
 /** br_table: the last label is the default */
-export interface Branch extends Common { readonly kind: 'br' | 'br_if' | 'br_table'; readonly labels: readonly Label[] }
-export type Node = Op | Block | If | Branch;
+export interface Branch extends Common { readonly kind: 'br' | 'br_if' | 'br_table' | 'rethrow'; readonly labels: readonly Label[] }
+/** Exceptions in the first encoding; with `delegate` there are no catches. `tag` is undefined for catch_all, which is the last. */
+export interface Try extends Common { readonly kind: 'try'; readonly takes: string; readonly label: Label; readonly body: readonly Node[]; readonly catches: readonly { readonly tag: number | undefined; readonly body: readonly Node[] }[]; readonly delegate: Label | undefined }
+/** `isRef`: the exception itself comes too */
+export interface TryTable extends Common { readonly kind: 'try_table'; readonly takes: string; readonly label: Label; readonly body: readonly Node[]; readonly catches: readonly { readonly tag: number | undefined; readonly isRef: boolean; readonly label: Label }[] }
+export type Node = Op | Block | If | Branch | Try | TryTable;
 
 export interface FuncTree { readonly type: string; readonly locals: string; /** a branch to it returns */ readonly label: Label; readonly body: readonly Node[]; readonly exported: boolean }
 export interface Table { readonly elem: 'r' | 'e'; readonly min: number; readonly max: number | undefined }
@@ -40,6 +44,8 @@ export interface ModuleTree {
   readonly tables: readonly Table[];
   /** the first one is exported as "fuel" */
   readonly globals: readonly { readonly type: Letter; readonly mutable: boolean; readonly init: Op }[];
+  /** their parameters */
+  readonly tags: readonly string[];
   readonly elems: readonly Elem[];
   readonly datas: readonly Data[];
   readonly start: number | undefined;
@@ -75,12 +81,13 @@ export function encode(tree: ModuleTree): Uint8Array {
   const exported: Bytes[] = [
     ...tree.funcs.flatMap((func, i) => func.exported ? [[name(`f${i}`), 0, leb(tree.imports.length + i)]] : []),
     ...tree.tables.map((_, i) => [name(`table${i}`), 1, leb(i)]), [name('memory'), 2, 0],
-    ...tree.globals.flatMap(({ type }, i) => type === 'v' ? [] : [[name(i === 0 ? FUEL_NAME : `global${i}`), 3, leb(i)]]),
+    ...tree.globals.flatMap(({ type }, i) => type === 'v' || type === 'x' ? [] : [[name(i === 0 ? FUEL_NAME : `global${i}`), 3, leb(i)]]),
   ];
   const sections: Bytes = [
     section(2, vec(imports)), section(3, vec(funcs)),
     tree.tables.length > 0 ? section(4, vec(tree.tables.map(({ elem, min, max }) => [CODE[elem], limits(0, min, max)]))) : [],
     section(5, vec([limits(tree.memory.is64 ? 4 : 0, tree.memory.min, tree.memory.max)])),
+    tree.tags.length > 0 ? section(13, vec(tree.tags.map((type) => [0, leb(typeIndex(`${type}:`))]))) : [],
     section(6, vec(tree.globals.map(({ type, mutable, init }) => [CODE[type], Number(mutable), constant(init)]))),
     section(7, vec(exported)),
     tree.start === undefined ? [] : section(8, leb(tree.start)),
@@ -116,13 +123,24 @@ function write(out: number[], nodes: readonly Node[], labels: readonly Label[], 
       case 'op':
         put(opcode(node.op), node.type === undefined ? [] : leb(typeIndex(node.type)), node.imm);
         break;
-      case 'block': case 'loop': case 'if': {
+      case 'block': case 'loop': case 'if': case 'try': case 'try_table': {
         const { takes, gives } = node;
         put(OP[node.kind], takes === '' && gives === '' ? 0x40 : takes === '' && gives.length === 1 ? CODE[gives as Letter] : sleb(BigInt(typeIndex(`${takes}:${gives}`))));
+        if (node.kind === 'try_table') put(leb(node.catches.length), ...node.catches.map(({ tag, isRef, label }) => [(tag === undefined ? 2 : 0) + Number(isRef), tag === undefined ? [] : leb(tag), depth(label)]));
         write(out, node.body, [node.label, ...labels], typeIndex);
         if (node.kind === 'if' && node.orElse) {
           put(OP['else']);
           write(out, node.orElse, [node.label, ...labels], typeIndex);
+        }
+        if (node.kind === 'try') {
+          if (node.delegate) {
+            put(OP['delegate'], depth(node.delegate));
+            break;
+          }
+          for (const { tag, body } of node.catches) {
+            put(tag === undefined ? OP['catch_all'] : [OP['catch'], leb(tag)]);
+            write(out, body, [node.label, ...labels], typeIndex);
+          }
         }
         put(OP['end']);
         break;

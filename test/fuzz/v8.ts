@@ -11,6 +11,7 @@ interface V8Engine {
   readonly Table: new (type: object) => object;
   readonly Global: new (type: object, value: unknown) => object;
   readonly RuntimeError: new () => Error;
+  readonly Exception: new () => object;
 }
 
 // behind flags in Node 20; a Node that knows a flag no more has the feature without it
