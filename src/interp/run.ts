@@ -511,7 +511,9 @@ export class Runner extends ValueMachine {
 
   #later(result: Promise<unknown> | Generator<GuestCall | Promise<unknown>, unknown, unknown>, host: Omit<Host, 'generator' | 'callee'>): void {
     const generator = isGenerator(result) ? result : undefined;
-    const boundary: Host = { ...host, generator, callee: undefined };
+    // no spread: an object made by one is slow to make, and slow to read
+    const { kind, sp, type, guest, base, top } = host;
+    const boundary: Host = { kind, sp, host: host.host, type, generator, guest, base, top, callee: undefined };
     this.#boundaries.push(boundary);
     if (generator) {
       this.#advance(boundary, 'next', undefined);
