@@ -30,6 +30,8 @@ const KNOWN: readonly Known[] = [
   // it is one feature with 64-bit memories by now, which this V8 has had for longer
   { why: 'has a 64-bit table', applies: (bytes, ours) => ours === undefined && decode(bytes, FEATURES_ALL).tables.some(({ type }) => type.is64) },
   { why: 'has a 64-bit memory larger than this V8 allows', applies: (bytes, ours) => ours === undefined && decode(bytes, FEATURES_ALL).memories.some(({ is64, limits }) => is64 && (limits.max ?? limits.min) > V8_PAGES) },
+  { why: 'has a memory index in more than one byte, which is for several memories', applies: (bytes, ours) => ours === undefined && /expected memory index 0, found 128/.test(complaint(bytes)) },
+  { why: 'has what the proposal of threads brings', applies: (_bytes, ours) => ours !== undefined && /malformed limits flags \(0x[37]\b|0xfe/.test(ours) },
 ];
 
 /** Our verdict: undefined where the module is valid, else the message. */
