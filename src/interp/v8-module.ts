@@ -5,7 +5,7 @@
  */
 import type { Limits } from './engine.js';
 import type { Module } from './module.js';
-import { FEATURES_3_0 } from './opcodes.js';
+import { FEATURES_ALL } from './opcodes.js';
 import { WasmReader } from './reader.js';
 import { isNullable, typeIndexOf, type LimitsType } from './types.js';
 import { declaredFunctions } from './validate.js';
@@ -64,7 +64,7 @@ function exportSection(module: Module): Uint8Array {
     items.push(...text(name), KINDS[kind], ...leb(index));
   };
   for (const { kind, index } of module.exports) want(kind, index);
-  for (const func of declaredFunctions(module, FEATURES_3_0)) want('func', func);
+  for (const func of declaredFunctions(module, FEATURES_ALL)) want('func', func);
   if (module.start !== undefined) want('func', module.start);
   if (module.tables.length > 0) want('table', 0);
   if (module.memories.length > 0) want('memory', 0);

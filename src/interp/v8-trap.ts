@@ -3,7 +3,7 @@ import { Interrupted, Trap, type WasmFrame } from '../errors.js';
 import { InstrReader } from './instr.js';
 import type { Module } from './module.js';
 import { nameOf } from './names.js';
-import { FEATURES_3_0 } from './opcodes.js';
+import { FEATURES_ALL } from './opcodes.js';
 
 /** lines of a stack trace that V8 is to keep; it keeps the innermost */
 export const FRAMES = 250;
@@ -77,7 +77,7 @@ function positions({ stack = '' }: Error, locate: Locate, most: number): Positio
 }
 
 function opcode({ module, offset }: Located): number {
-  const instr = new InstrReader(module.bytes, offset, module.bytes.length, FEATURES_3_0);
+  const instr = new InstrReader(module.bytes, offset, module.bytes.length, FEATURES_ALL);
   instr.next();
   return instr.op;
 }

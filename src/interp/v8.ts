@@ -12,7 +12,7 @@ import { link } from './link.js';
 import { MAX_PAGES } from './memory.js';
 import type { Module } from './module.js';
 import { nameOf } from './names.js';
-import { FEATURES_3_0 } from './opcodes.js';
+import { FEATURES_ALL } from './opcodes.js';
 import { functionType, processGlobal, processTable, runtimeTypes, type RuntimeType } from './rtt.js';
 import { MAX_TABLE } from './table.js';
 import { EXTERNREF, F32, F64, FUNCREF, I32, I64, V128, isRef, type FuncType, type GlobalType, type MemoryType, type TableType, type ValType } from './types.js';
@@ -421,7 +421,7 @@ function translate(error: unknown): unknown {
 export const v8: Engine = {
   name: 'v8',
   compile(bytes) {
-    const module = decodeAndValidate(bytes, FEATURES_3_0);
+    const module = decodeAndValidate(bytes, FEATURES_ALL);
     compile(module, DEFAULT_LIMITS);
     return module;
   },

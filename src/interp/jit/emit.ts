@@ -8,7 +8,7 @@
  */
 import type { ModuleCode } from '../code.js';
 import { InstrReader } from '../instr.js';
-import { FEATURES_3_0, ROWS, type Mnemonic } from '../opcodes.js';
+import { FEATURES_ALL, ROWS, type Mnemonic } from '../opcodes.js';
 import { F32, F64, I32, I64, type FuncType, type ValType } from '../types.js';
 import { simple } from './expressions.js';
 import { GLOBAL, JsStack, MARK, MARK_END, NO_LOCALS, TRAPS, combine, condition, isFixed, type Operand } from './operands.js';
@@ -97,7 +97,7 @@ class Emitter extends JsStack {
   run(): Emitted {
     const { module } = this.code;
     const body = module.codes[this.index - module.imported.func];
-    const instr = new InstrReader(module.bytes, body.start, body.end, FEATURES_3_0);
+    const instr = new InstrReader(module.bytes, body.start, body.end, FEATURES_ALL);
     this.#labels.push(this.#newLabel('func', 0, [], this.#type.results));
     let skipped = 0;
     let dead = false;
