@@ -45,6 +45,19 @@ const mask = (bits: Bits, condition: string): VectorMeaning => each(`S${bits}`, 
 
 const COMPARE = { eq: '===', ne: '!==', lt: '<', gt: '>', le: '<=', ge: '>=' } as const;
 
+/** A number in all lanes, four or two of them at a time. */
+const splat = (bits: 8 | 16, number: string, before = ''): VectorMeaning => each('S32', 'all', `${before}const all = ${bits === 8 ? `Math.imul(${number} & 0xff, 0x01010101)` : `Math.imul(${number} & 0xffff, 0x00010001)`};`);
+
+/** Short lanes, four or two at a time: the upper bit of each is set apart, so that nothing is carried from lane to lane. */
+function byWords(bits: 8 | 16): Table {
+  const upper = bits === 8 ? '0x80808080' : '0x80008000', rest = bits === 8 ? '0x7f7f7f7f' : '0x7fff7fff';
+  return {
+    add: each('S32', `((a.S32 & ${rest}) + (b.S32 & ${rest})) ^ ((a.S32 ^ b.S32) & ${upper})`),
+    sub: each('S32', `((a.S32 | ${upper}) - (b.S32 & ${rest})) ^ ((a.S32 ^ ~b.S32) & ${upper})`),
+    avgr_u: each('S32', `(a.S32 | b.S32) - (((a.S32 ^ b.S32) >>> 1) & ${rest})`),
+  };
+}
+
 function integers(bits: Bits): Table {
   const S = `S${bits}` as const, U = `U${bits}` as const;
   const a = `a.${S}`, b = `b.${S}`, ua = `a.${U}`, ub = `b.${U}`;
@@ -58,7 +71,6 @@ function integers(bits: Bits): Table {
     bitmask: scalar(joined(S, ' | ', (i) => bits === 64 ? `(a.S32[${2 * i + 1}] >>> 31) << ${i}` : `((${a}[${i}] >>> 31) << ${i})`)),
     add_sat_s: each(S, `clamp${S}(${a} + ${b})`), add_sat_u: each(U, `clamp${U}(${ua} + ${ub})`),
     sub_sat_s: each(S, `clamp${S}(${a} - ${b})`), sub_sat_u: each(U, `clamp${U}(${ua} - ${ub})`),
-    avgr_u: each(U, `(${ua} + ${ub} + 1) >>> 1`),
     min_s: each(S, `${a} < ${b} ? ${a} : ${b}`), max_s: each(S, `${a} > ${b} ? ${a} : ${b}`),
     min_u: each(U, `${ua} < ${ub} ? ${ua} : ${ub}`), max_u: each(U, `${ua} > ${ub} ? ${ua} : ${ub}`),
   };
@@ -66,12 +78,13 @@ function integers(bits: Bits): Table {
     if (op === 'eq' || op === 'ne') table[op] = mask(bits, `${a} ${sign} ${b}`);
     else Object.assign(table, { [`${op}_s`]: mask(bits, `${a} ${sign} ${b}`), [`${op}_u`]: mask(bits, `${ua} ${sign} ${ub}`) });
   }
+  if (bits < 32) Object.assign(table, byWords(bits as 8 | 16));
   if (bits === 64) {
     table['splat'] = cross('S32', 'i & 1 ? nHigh : nLow');
     table['extract_lane'] = { kind: 'scalar', texts: ['a.S32[2 * k]', 'a.S32[2 * k + 1]'] };
     table['replace_lane'] = { kind: 'replace', view: 'S64', text: 'n' };
   } else {
-    table['splat'] = each(S, 'n');
+    table['splat'] = bits === 32 ? each(S, 'n') : splat(bits, 'n');
     table['replace_lane'] = { kind: 'replace', view: S, text: 'n' };
     if (bits === 32) table['extract_lane'] = scalar('a.S32[k]');
     else Object.assign(table, { extract_lane_s: scalar(`${a}[k]`), extract_lane_u: scalar(`${ua}[k]`) });
@@ -139,7 +152,7 @@ function memory(): Table {
   };
   for (const bits of [8, 16, 32, 64] as const) {
     const view: View = `S${bits}`, before = `const v = ${read(bits, 'at')};`;
-    table[`load${bits}_splat`] = each(view, 'v', before);
+    table[`load${bits}_splat`] = bits < 32 ? splat(bits as 8 | 16, 'v', `${before} `) : each(view, 'v', before);
     table[`load${bits}_lane`] = { kind: 'replace', view, text: 'v', before };
     table[`store${bits}_lane`] = { kind: 'store', text: `${access('set', bits)}(at, a.${view}[k]${bits === 8 ? '' : ', true'});` };
     if (bits >= 32) table[`load${bits}_zero`] = cross(view, `i === 0 ? v : ${bits === 64 ? '0n' : '0'}`, before);
