@@ -3,7 +3,7 @@
  * part of what runs guests otherwise. Decoding and validation are this project's, so that faults read the same everywhere.
  *
  * What it cannot do: wait (a promise of a host function is refused), give way or stop a running guest, bound the depth of
- * calls, pass a v128 to or from JavaScript, and tell apart the traps of `V8_CANNOT_TELL`. A guest's `catch_all` sees what a host
+ * calls, pass a v128 to or from the host, and tell apart the traps of `V8_CANNOT_TELL`. A guest's `catch_all` sees what a host
  * function throws. The caller that a host function gets is the instance that imports it, also when it is called through a table.
  */
 import { ExhaustedError, GuestException, LinkError, UnsupportedError, UsageError } from '../errors.js';
@@ -178,6 +178,10 @@ function arePlain(types: readonly ValType[]): boolean {
   return !types.some(isRef);
 }
 
+function hasVectors({ params, results }: FuncType): boolean {
+  return params.includes(V128) || results.includes(V128);
+}
+
 const hosts = new WeakMap<HostFunc, V8Func[]>();
 
 function hostFunc(host: HostFunc, type = functionType(host.type)): V8Func {
@@ -303,6 +307,7 @@ export class V8Instance implements Instance {
 
   /** What V8 calls for an import. */
   #entry(host: HostFunc, type: FuncType): JsFunc {
+    if (hasVectors(type)) throw new UnsupportedError(`a v128 between the host and V8's own engine, in host function "${host.name}",`);
     const plainArgs = arePlain(type.params), plainResults = arePlain(type.results);
     return (...args) => {
       const result = runHost(host, this, plainArgs ? args as Value[] : args.map(toOurs));
@@ -400,7 +405,7 @@ function callGuest(caller: V8Instance, wanted: Func, args: readonly Value[]): Va
   const { type, host } = func;
   checkArgs(func, args, false);
   if (host) return hostValues(type, runHost(host, caller, args), host);
-  if (type.params.includes(V128) || type.results.includes(V128)) throw new UnsupportedError(`a v128 between the host and V8's own engine, in a call of "${func.name ?? func.index}",`);
+  if (hasVectors(type)) throw new UnsupportedError(`a v128 between the host and V8's own engine, in a call of "${func.name ?? func.index}",`);
   const result = func.js!(...arePlain(type.params) ? args : args.map(toJs));
   const { length } = type.results;
   const values = length === 0 ? [] : length === 1 ? [result as Value] : result as Value[];

@@ -48,5 +48,8 @@ suite('v8', (test) => {
     const f = instance.exports.get('f') as Func;
     assert.equal(f.type.results, [V128]);
     throwsCode(() => instance.callSync(f, []), 'UNSUPPORTED', 'a v128 between the host and V8\'s own engine, in a call of "f", is not supported here');
+    const h: HostFunc = { kind: 'host', name: 'lanes', type: typeOf(':v'), run: () => new Uint8Array(16) };
+    throwsCode(() => v8.instantiate(v8.compile(assemble({ imports: [{ module: 'env', name: 'h', type: ':v' }] })), { env: { h } }),
+      'UNSUPPORTED', 'a v128 between the host and V8\'s own engine, in host function "lanes", is not supported here');
   });
 });
