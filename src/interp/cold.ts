@@ -5,6 +5,7 @@
  * WebAssembly specification, chapter 4.4 (Instructions).
  */
 import { Trap } from '../errors.js';
+import { atomicInstructions } from './cold-atomic.js';
 import { bulkInstructions } from './cold-bulk.js';
 import { gcInstructions } from './cold-gc.js';
 import { COLD, CORE_OPS, coreOp } from './core-table.js';
@@ -43,6 +44,7 @@ export function makeCold(m: Runner): (w: number) => void {
   const handlers: { readonly [K in Cold]: (w: number) => void } = {
     ...bulkInstructions(m),
     ...gcInstructions(m),
+    ...atomicInstructions(m),
     'return.base': () => m.returned('base'),
     'return.cross': () => m.returned('cross'),
     'return.host': () => m.returned('host'),

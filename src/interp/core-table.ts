@@ -170,6 +170,8 @@ const OTHER: readonly CoreOp[] = [
   { name: 'global.set64', format: 'sk', text: 'const at = code[pc + 1]; g32[at] = lo(d); g32[at + 1] = hi(d);' },
   // another memory than the first becomes the loop's for one access
   { name: 'memory.use', format: 'sk', text: 'm.view = view = m.inst.memories[code[pc + 1]].view;' },
+  // [op | address, offset, mask]
+  { name: 'aligned', format: 'skk', text: 'if (((I32[%d] + code[pc + 1]) & code[pc + 2]) !== 0) throw m.unaligned();' },
   // an i64 index as one of i32; what is beyond becomes the largest, which no memory or table with i64 indices reaches
   { name: 'index64', format: 'da', text: 'I32[%d] = hi(a) === 0 ? lo(a) : -1;' },
   { name: 'return0', format: 'own', text: POP },
@@ -187,7 +189,7 @@ export const COLD = [
   'return.base', 'return.cross', 'return.host',
   'call.lazy', 'call.import', 'call_ref', 'return_call.lazy', 'return_call.import', 'return_call_indirect', 'return_call_ref', 'unreachable',
   'global.get.cell', 'global.set.cell',
-  'memory.size', 'memory.grow', 'memory.init', 'memory.copy', 'memory.fill', 'memory.outside', 'data.drop',
+  'memory.size', 'memory.grow', 'memory.init', 'memory.copy', 'memory.fill', 'memory.outside', 'data.drop', 'memory.atomic.notify', 'memory.atomic.wait',
   'table.get', 'table.set', 'table.size', 'table.grow', 'table.fill', 'table.copy', 'table.init', 'elem.drop',
   'ref.null', 'ref.is_null', 'ref.func', 'move.ref', 'select.ref', 'ref.as_non_null', 'throw', 'throw_ref',
   'struct.new', 'struct.new_default', 'struct.get', 'struct.get_u', 'struct.set', 'array.new', 'array.new_default',

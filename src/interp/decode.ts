@@ -202,24 +202,26 @@ class Decoder {
   }
 
   /** Bits of the flags: 0 with a maximum, 1 shared, 2 of 64-bit addresses. */
-  #limits(): { limits: LimitsType; is64: boolean } {
+  #limits(mayBeShared: boolean): { limits: LimitsType; is64: boolean; shared: boolean } {
     const r = this.#r;
     const at = r.pos;
     const flags = r.u8();
-    if (flags > 1 && !(r.features.has('memory64') && (flags === 4 || flags === 5))) throw r.fail('malformed limits flags', at, `${hex(flags)}${flags === 2 || flags === 3 ? ', shared memories are not supported' : flags === 4 || flags === 5 ? ' needs the feature memory64' : ''}`);
+    const shared = (flags & 2) !== 0, is64 = (flags & 4) !== 0;
+    const lacks = flags > 7 || shared && !mayBeShared ? '' : is64 && !r.features.has('memory64') ? ' needs the feature memory64' : shared && !r.features.has('threads') ? ' needs the feature threads' : undefined;
+    if (lacks !== undefined) throw r.fail('malformed limits flags', at, `${hex(flags)}${lacks}`);
     const min = r.u64();
-    return { limits: { min, max: (flags & 1) === 1 ? r.u64() : undefined }, is64: (flags & 4) !== 0 };
+    return { limits: { min, max: (flags & 1) === 1 ? r.u64() : undefined }, is64, shared };
   }
 
   #tableType(): TableType {
     const elem = this.#r.refType();
-    const { limits, is64 } = this.#limits();
+    const { limits, is64 } = this.#limits(false);
     return is64 ? { elem, limits, is64 } : { elem, limits };
   }
 
   #memoryType(): MemoryType {
-    const { limits, is64 } = this.#limits();
-    return is64 ? { limits, shared: false, is64 } : { limits, shared: false };
+    const { limits, is64, shared } = this.#limits(true);
+    return is64 ? { limits, shared, is64 } : { limits, shared };
   }
 
   #globalType(): GlobalType {

@@ -5,7 +5,7 @@
  * [fp + s] of the second buffer, and 16 bytes at 16 * (fp + s) of the third; references lie in `refs`, the same way. A call's window begins at its arguments in the
  * caller's window, and its results end up there.
  */
-import { ExhaustedError } from '../errors.js';
+import { ExhaustedError, Trap } from '../errors.js';
 import type { Value } from './engine.js';
 import type { WasmInstance } from './instance.js';
 
@@ -72,6 +72,10 @@ export class Machine {
     this.k32 = code.k32;
     this.view = inst.memory ? inst.memory.view : NO_VIEW;
     this.g32 = inst.globalWords;
+  }
+
+  unaligned(): Trap {
+    return new Trap('unaligned atomic');
   }
 
   exhausted(sp: number, top: number): ExhaustedError {

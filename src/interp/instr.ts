@@ -124,6 +124,11 @@ export class InstrReader extends WasmReader {
         this.d = this.u8();
         return;
       }
+      case 20: {
+        const at = this.pos;
+        if (this.u8() !== 0) throw this.fail('zero byte expected', at);
+        return;
+      }
       case 18: this.#blockType(); this.#catches(); return;
       case 19: {
         const at = this.pos;
@@ -224,7 +229,7 @@ const KIND: { readonly [I in Immediates]: number } = {
   i64: 6, f32: 7, f64: 8, labels: 9, memory: 10, 'data memory': 11, 'memory memory': 12, heap: 13, types: 14,
   tag: 1, type: 1, 'type field': 5, 'type u32': 5, 'type data': 5, 'type elem': 5, 'type type': 5,
   memarg16: 2, v128: 15, lanes: 15, lane: 16, 'memarg1 lane': 17, 'memarg2 lane': 17, 'memarg4 lane': 17, 'memarg8 lane': 17,
-  'block catches': 18, 'cast label heap heap': 19,
+  zero: 20, 'block catches': 18, 'cast label heap heap': 19,
 };
 const KIND_OF_ROW = Uint8Array.from(ROWS, ([, , immediates]) => KIND[immediates]);
 

@@ -6,6 +6,7 @@
 import type { ModuleCode } from './code.js';
 import { InstrReader } from './instr.js';
 import type { Handler } from './handlers.js';
+import { lowerAtomic } from './lower-atomic.js';
 import { lowerGc, lowerRefEq } from './lower-gc.js';
 import { TryStack } from './lower-try.js';
 import { CONST, LOCAL, MAX_FRAME, OWN } from './lower-stack.js';
@@ -144,6 +145,10 @@ class Lowering extends TryStack {
     }
     if (op >= 0xfb00 && op <= 0xfbff) {
       lowerGc(this, instr);
+      return false;
+    }
+    if (op >> 8 === 0xfe) {
+      lowerAtomic(this, instr);
       return false;
     }
     const simple = SIMPLE[instr.row];

@@ -3,18 +3,20 @@
  * these rows or checked against them. Says nothing about what an instruction does. WebAssembly specification, chapter 5.4
  * (Binary Format, Instructions) and the index of instructions in its appendix.
  */
+import { ATOMIC_ROWS } from './opcodes-atomic.js';
 import { VECTOR_ROWS } from './opcodes-vector.js';
 
 /** What an instruction belongs to: the proposal that brought it, under the name tools use for it. */
 export type Feature =
   | 'mvp' | 'sign-extension' | 'sat-float-to-int' | 'multi-value' | 'bulk-memory' | 'reference-types' | 'mutable-global'
-  | 'simd' | 'relaxed-simd' | 'extended-const' | 'tail-call' | 'multi-memory' | 'memory64' | 'function-references' | 'exceptions' | 'legacy-exceptions' | 'gc';
+  | 'simd' | 'relaxed-simd' | 'extended-const' | 'tail-call' | 'multi-memory' | 'memory64' | 'function-references' | 'exceptions' | 'legacy-exceptions' | 'gc' | 'threads';
 
 /**
  * The immediates in binary order, separated by blanks. Each word is one field of `Instr` (instr.ts), `a` first:
  * indices (`type func table memory global local elem data tag field label`), constants (`i32 i64 f32 f64 v128`), and
  *   block    a block type            labels   the targets of br_table        types    the types of select
  *   memargN  alignment and offset of an access of N bytes                    heap     a heap type
+ *   zero     a byte that is 0
  *   u32      a count                 lane     a lane index                   lanes    sixteen lane indices
  *   catches  the clauses of try_table                                       cast     nullability of the heap types
  */
@@ -22,7 +24,7 @@ export type Immediates =
   | '' | 'block' | 'label' | 'labels' | 'func' | 'type table' | 'local' | 'global' | 'table' | 'types' | 'memory' | 'i32' | 'i64' | 'f32' | 'f64'
   | 'memarg1' | 'memarg2' | 'memarg4' | 'memarg8' | 'memarg16' | 'memarg1 lane' | 'memarg2 lane' | 'memarg4 lane' | 'memarg8 lane'
   | 'heap' | 'data memory' | 'data' | 'memory memory' | 'elem table' | 'elem' | 'table table' | 'v128' | 'lane' | 'lanes'
-  | 'tag' | 'block catches' | 'type' | 'type field' | 'type u32' | 'type data' | 'type elem' | 'type type' | 'cast label heap heap';
+  | 'zero' | 'tag' | 'block catches' | 'type' | 'type field' | 'type u32' | 'type data' | 'type elem' | 'type type' | 'cast label heap heap';
 
 /**
  * `params:results`, deepest operand first: i = i32, l = i64, f = f32, d = f64, v = v128, a = the address type of the memory
@@ -289,7 +291,7 @@ const CORE_ROWS = [
 ] as const satisfies readonly Row[];
 
 /** All instructions, in order of their codes. */
-export const ROWS = [...CORE_ROWS, ...VECTOR_ROWS] as const satisfies readonly Row[];
+export const ROWS = [...CORE_ROWS, ...VECTOR_ROWS, ...ATOMIC_ROWS] as const satisfies readonly Row[];
 
 type Rows = (typeof ROWS)[number];
 
@@ -313,8 +315,8 @@ export const FEATURES_3_0: ReadonlySet<Feature> = new Set<Feature>([
   ...FEATURES_2_0, 'simd', 'relaxed-simd', 'extended-const', 'tail-call', 'multi-memory', 'memory64', 'function-references', 'exceptions', 'gc',
 ]);
 
-/** All that code may be made of once it is validated: 3.0, and the first encoding of exceptions, which toolchains still emit. */
-export const FEATURES_ALL: ReadonlySet<Feature> = new Set<Feature>([...FEATURES_3_0, 'legacy-exceptions']);
+/** All that this project runs: 3.0, the first encoding of exceptions, which toolchains still emit, and atomics. */
+export const FEATURES_ALL: ReadonlySet<Feature> = new Set<Feature>([...FEATURES_3_0, 'legacy-exceptions', 'threads']);
 
 /** Sub-opcodes of one prefix are looked up in a table of this many entries. */
 const SUB_OPCODES = 512;

@@ -20,7 +20,7 @@ import { FUEL_LEFT, left, stop } from './jit/unwinding.js';
 import { HEADER } from './lower.js';
 import { ValueMachine } from './machine-values.js';
 import { toRaw } from './raw.js';
-import type { FuncType } from './types.js';
+import { I32, type FuncType } from './types.js';
 import { checkArgs, hostValues } from './values.js';
 import { ABORTED, FIRST_SLICE, MAX_SLICE, SLICE_MS, adapt, giveWay, interrupted, isGenerator, isLater, isPromise, now, settle, type Settled } from './wait.js';
 import { vectorFunctions } from './vector.js';
@@ -39,6 +39,8 @@ const HOST_ROOM = 40;
 const STACK_LINES = 12;
 
 const { I32: R32, L32, I64: R64, S32, CS } = FILES;
+
+const ONE_NUMBER: FuncType = { params: [], results: [I32] };
 
 export class Runner extends ValueMachine {
   readonly #boundaries: Boundary[] = [];
@@ -221,6 +223,13 @@ export class Runner extends ValueMachine {
     this.#push(func, this.pc + words, this.fp + slot);
     this.fuel--;
     this.exit = TIER;
+  }
+
+  /** Waits for a number, the result of the running instruction, at `slot` of the frame; its operands are there, at most three. */
+  waitFor(promise: Promise<number>, name: string, slot: number, words: number): void {
+    const { inst, pc, fp } = this;
+    const host: HostFunc = { kind: 'host', name, type: ONE_NUMBER, run: () => undefined };
+    this.#later(promise, { kind: 'host', sp: this.sp, host, type: host.type, guest: { inst, pc: pc + words, fp }, base: fp + slot, top: fp + slot + 3 });
   }
 
   // ---- for compiled code

@@ -291,6 +291,7 @@ export class CodeValidator extends TypeStack {
     this.memory(r.b);
     const { row } = r;
     if (r.c > NATURAL[row]) throw this.fail('alignment must not be larger than natural', `2^${r.c}, natural is 2^${NATURAL[row]}`);
+    if (r.op >> 8 === 0xfe && r.c !== NATURAL[row]) throw this.fail('atomic alignment must be natural', `2^${r.c}, natural is 2^${NATURAL[row]}`);
     if (r.a >= 2 ** 32 && this.address(r.b) === I32) throw this.fail('offset out of range', `${r.a} in a 32-bit memory`);
     if (LANES[row] !== 0) this.#lane(r.d, LANES[row]);
     this.#signature(row, r.b);

@@ -34,7 +34,8 @@ export function validate(module: Module, features: ReadonlySet<Feature> = FEATUR
     if (results.length > 0) throw new InvalidError('non-empty tag result type', {}, `tag ${i} returns ${typeNames(results)}`);
   });
   tables.forEach((table, i) => { tableDef(module, code, table, i); });
-  memories.forEach(({ limits: size, is64 }, i) => {
+  memories.forEach(({ limits: size, is64, shared }, i) => {
+    if (shared && size.max === undefined) throw new InvalidError('shared memory must have maximum', {}, `memory ${i}`);
     const most = is64 ? MAX_PAGES_64 : MAX_PAGES;
     limits(`memory ${i}`, size, most, `memory size must be at most ${most} pages (${is64 ? '16EiB' : '4GiB'})`);
   });

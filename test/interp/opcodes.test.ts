@@ -37,7 +37,8 @@ const READ: readonly (readonly [number[], number, ...number[]])[] = [
 
 suite('opcodes', (test) => {
   test('ROWS are in order, without a code or a mnemonic twice', () => {
-    const codes = ROWS.map(([code]) => code);
+    // the prefix before the sub-opcode, which has two digits or three
+    const codes = ROWS.map(([code]) => code > 0xff && code <= 0xffff ? code >> 8 << 12 | code & 0xff : code);
     assert.equal(codes, [...new Set(codes)].sort((a, b) => a - b));
     assert.is(new Set(ROWS.map(([, mnemonic]) => mnemonic)).size, ROWS.length);
   });

@@ -18,7 +18,7 @@ export interface ModuleSpec {
   readonly importedTags?: readonly { readonly module: string; readonly name: string; readonly type: string }[];
   readonly funcs?: readonly FuncSpec[];
   /** pages, exported as "memory" */
-  readonly memory?: { readonly min: number; readonly max?: number };
+  readonly memory?: { readonly min: number; readonly max?: number; readonly shared?: boolean };
   /** functions in table 0, exported as "table"; null leaves a hole */
   readonly table?: readonly (number | null)[];
   readonly globals?: readonly { readonly type: string; readonly mutable?: boolean; readonly init: Instruction; readonly export?: string }[];
@@ -65,7 +65,7 @@ export function assemble(spec: ModuleSpec): Uint8Array {
     some(2, [...imports.map((one) => [name(one.module), name(one.name), 0, leb(typeIndex(one.type))]), ...importedTags.map((one) => [name(one.module), name(one.name), 4, 0, leb(typeIndex(one.type))])]),
     some(3, funcs.map(({ type }) => leb(typeIndex(type)))),
     some(4, table ? [[FUNCREF, 0, leb(table.length)]] : []),
-    some(5, memory ? [memory.max === undefined ? [0, leb(memory.min)] : [1, leb(memory.min), leb(memory.max)]] : []),
+    some(5, memory ? [memory.max === undefined ? [memory.shared ? 2 : 0, leb(memory.min)] : [memory.shared ? 3 : 1, leb(memory.min), leb(memory.max)]] : []),
     some(13, tags.map((type) => [0, leb(typeIndex(type))])),
     some(6, globals.map(({ type, mutable, init }) => [LETTERS[type], mutable ? 1 : 0, encode(init, typeIndex), OP['end']])),
     some(7, exported),
@@ -110,7 +110,8 @@ function encode(instruction: Instruction, typeIndex: (type: string) => number): 
     case 'heap': return [opcode, typeof args[0] === 'number' ? args[0] : LETTERS[String(args[0])]];
     case 'type': return [opcode, leb(typeof args[0] === 'number' ? args[0] : typeIndex(String(args[0])))];
     case 'type table': return [opcode, leb(typeIndex(String(args[0]))), leb(numbers[1] ?? 0)];
-    case 'memarg1': case 'memarg2': case 'memarg4': case 'memarg8': return [opcode, leb(numbers[1] ?? 0), leb(numbers[0] ?? 0)];
+    case 'zero': return [opcode, 0];
+    case 'memarg1': case 'memarg2': case 'memarg4': case 'memarg8': return [opcode, leb(numbers[2] ?? numbers[1] ?? 0), leb(numbers[0] ?? 0)];
     case 'memarg16': return [opcode, leb(numbers[1] ?? 0), leb(numbers[0] ?? 0)];
     case 'memarg1 lane': case 'memarg2 lane': case 'memarg4 lane': case 'memarg8 lane': return [opcode, leb(numbers[1] ?? 0), leb(numbers[0] ?? 0), numbers[2] ?? 0];
     case 'v128': return [opcode, numbers];
