@@ -11,6 +11,8 @@ export const MAX_PAGES = 65536;
 /** an address in the last page would not be told from one beyond 2^32 */
 const MAX_PAGES_64 = MAX_PAGES - 1;
 
+let memories = 0;
+
 export class WasmMemory implements Memory {
   readonly kind = 'memory';
   readonly type: MemoryType;
@@ -19,8 +21,12 @@ export class WasmMemory implements Memory {
   #bytes: Uint8Array | undefined;
   readonly #limit: number;
   readonly #room: () => number;
-  /** where compiled code finds the view, whatever grows the memory */
-  readonly cell: { v: DataView };
+  /**
+   * Where compiled code finds the view, whatever grows the memory: under a name that no other memory has, so that V8 takes it
+   * for a constant while this one does not grow.
+   */
+  readonly cell: { [name: string]: DataView } = {};
+  readonly cellName = `v${++memories}`;
 
   /**
    * @param type limits in pages of 64 KiB
@@ -34,7 +40,7 @@ export class WasmMemory implements Memory {
     this.#room = () => limit - others();
     this.#buffer = new ArrayBuffer(type.limits.min * PAGE);
     this.#view = new DataView(this.#buffer);
-    this.cell = { v: this.#view };
+    this.cell[this.cellName] = this.#view;
   }
 
   get size(): number {
@@ -66,7 +72,7 @@ export class WasmMemory implements Memory {
       this.#buffer = buffer;
     }
     this.#view = new DataView(this.#buffer, 0, size);
-    this.cell.v = this.#view;
+    this.cell[this.cellName] = this.#view;
     this.#bytes = undefined;
     return before;
   }

@@ -27,6 +27,8 @@ import { vectorFunctions } from './vector.js';
 
 /** what a call of a host function costs of a slice: it takes as long as about so many back-edges */
 const HOST_CALL = 500;
+/** the same from compiled code, which is quicker */
+const COMPILED_HOST_CALL = 40;
 /** `callSync` within a host function within `callSync` …: each level takes room on the V8 stack */
 const MAX_NESTED = 100;
 /** of a stack trace, each end; the middle of a deep recursion is left out */
@@ -35,6 +37,8 @@ const TRACE_FRAMES = 100;
 const ROOM = 3600;
 /** what a host function that compiled code calls takes of it */
 const HOST_ROOM = 40;
+/** slots of frames that one unit of room stands for (emit.ts) */
+const ROOM_SLOTS = 16;
 /** of the text of an error's stack */
 const STACK_LINES = 12;
 
@@ -77,11 +81,13 @@ export class Runner extends ValueMachine {
     const refs = this.refs.length;
     try {
       this.#begin(caller, func, args, raw, base);
-      let slice = FIRST_SLICE;
+      const tier = func.instance?.tier;
+      let slice = tier ? tier.slice : FIRST_SLICE;
       while (this.exit !== DONE) {
         if (this.exit === WAIT) this.#refuseToWait(base);
         else this.#step(slice, base);
         if (slice < MAX_SLICE) slice *= 2;
+        if (tier) tier.slice = slice;
       }
       return this.#result;
     } finally {
@@ -271,7 +277,7 @@ export class Runner extends ValueMachine {
 
   /** Runs the host's own code above compiled frames. */
   #hostAbove(host: HostFunc, inst: WasmInstance, args: readonly Value[], top: number): HostResult {
-    this.fuel = FUEL_LEFT[0];
+    this.fuel = FUEL_LEFT[0] + HOST_CALL - COMPILED_HOST_CALL;
     try {
       return this.#enterHost(host, inst, args, top);
     } catch (error) {
@@ -414,7 +420,7 @@ export class Runner extends ValueMachine {
   /** Runs compiled code where there is some, and the interpreter elsewhere, until the fuel is spent or `exit` is set. */
   readonly #run = (): void => {
     for (;;) {
-      const tier = this.#room >= 0 ? this.inst.tier : undefined;
+      const tier = this.#roomAt(this.fp) >= 0 ? this.inst.tier : undefined;
       const cell = left.interpret ? undefined : tier?.entryAt(this.pc);
       left.interpret = false;
       if (cell) {
@@ -434,6 +440,11 @@ export class Runner extends ValueMachine {
     }
   };
 
+  /** For the compiled function whose frame begins at `fp`: of the stack of JavaScript, of the call depth, and of the slots. */
+  #roomAt(fp: number): number {
+    return Math.min(this.#room, (this.spLimit - this.sp) >> 1, Math.floor((SLOTS - fp) / ROOM_SLOTS) - 1);
+  }
+
   /** Runs a compiled function on the frame that is there, to its end or until it leaves. */
   #enterCompiled(cell: Cell): void {
     const { inst } = this;
@@ -441,7 +452,7 @@ export class Runner extends ValueMachine {
     FUEL_LEFT[0] = this.fuel;
     Error.stackTraceLimit = Infinity;
     try {
-      callCell(cell, this.fp, Math.min(this.#room, (this.spLimit - this.sp) >> 1));
+      callCell(cell, this.fp, this.#roomAt(this.fp));
     } catch (error) {
       this.inst = inst;
       left.frames.length = 0;

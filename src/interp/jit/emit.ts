@@ -3,7 +3,7 @@
  * expressions.ts). Reads the same validated bytes as the interpreter's lowering, and leaves to it, at every call and loop
  * header, a frame in the form that it wants. What it does not know it refuses: the interpreter runs such a function.
  *
- *   function w7(fp, d, l0, l1)     fp: the frame's first slot; d: room on the stack of JavaScript; i32 arguments
+ *   function w7(fp, d, l0, l1)     fp: the frame's first slot; d: room on the stack of JavaScript and in the slots; i32 arguments
  *                                  f64, i64 and f32 arguments, and all results but a single i32, are in the frame's first slots
  */
 import type { ModuleCode } from '../code.js';
@@ -16,7 +16,7 @@ import type { Positions } from './positions.js';
 
 /** Beyond these V8 does not optimise the function, or its parser runs out of stack. */
 const MAX_INSTRUCTIONS = 9_000, MAX_LOCALS = 600, MAX_NESTING = 150, MAX_OPERANDS = 400;
-/** bytes of the JavaScript stack that one unit of `d` stands for */
+/** bytes of the JavaScript stack that one unit of `d` stands for, or twice as much of the frames' slots */
 export const ROOM_UNIT = 128;
 
 /** What the source of a function refers to, besides what all functions share. */
@@ -51,12 +51,13 @@ interface Label {
 class Refused extends Error {}
 
 /**
+ * @param view what the text has for the memory's DataView
  * @param loop offset of the loop at which the frame is taken over from the interpreter; undefined: the function's beginning
  * @returns undefined where the function is not for this tier
  */
-export function emitFunction(code: ModuleCode, index: number, positions: Positions, frameSize: number, loop?: number): Emitted | undefined {
+export function emitFunction(code: ModuleCode, index: number, positions: Positions, frameSize: number, view: string, loop?: number): Emitted | undefined {
   try {
-    return new Emitter(code, index, positions, frameSize, loop).run();
+    return new Emitter(code, index, positions, frameSize, view, loop).run();
   } catch (error) {
     if (error instanceof Refused) return undefined;
     throw error;
@@ -80,7 +81,7 @@ class Emitter extends JsStack {
   /** nothing is put out until the loop of the entry is reached */
   #muted: boolean;
 
-  constructor(readonly code: ModuleCode, readonly index: number, readonly positions: Positions, readonly frameSize: number, readonly loop: number | undefined) {
+  constructor(readonly code: ModuleCode, readonly index: number, readonly positions: Positions, readonly frameSize: number, readonly view: string, readonly loop: number | undefined) {
     const { module } = code;
     const type = module.types[module.funcs[index]];
     const locals = [...type.params];
@@ -134,13 +135,13 @@ class Emitter extends JsStack {
     const name = `w${this.index}`;
     const params = this.#type.params;
     const entered = this.loop !== undefined;
-    const cost = Math.ceil((20 + locals.length + variables.size) * 8 / ROOM_UNIT);
+    const cost = Math.ceil((20 + Math.max(this.frameSize, locals.length + variables.size)) * 8 / ROOM_UNIT);
     const args = params.flatMap((type, i) => type === I32 ? [`l${i}`] : []);
     const head: string[] = [`function ${name}(${['fp', 'd', ...entered ? [] : args].join(', ')}) {`];
     if (!entered) {
       const fuel = this.#hasCalls ? ' || (U[0] = U[0] - 1) < 0' : '';
       const store = params.map((type, i) => type === I32 ? `I32[fp + ${i}] = l${i}; ` : '').join('');
-      head.push(`if (d < 0 || fp > ${this.limit}${fuel}) { ${store}return begin(${this.index}, fp); }`);
+      head.push(`if (d < 0${fuel}) { ${store}return begin(${this.index}, fp); }`);
     }
     const declared: string[] = [];
     locals.forEach((type, i) => {
@@ -160,11 +161,6 @@ class Emitter extends JsStack {
       .replaceAll('COST', String(cost));
     const { source, lines } = lineUp(text);
     return { source, lines, callees: this.#callees, imports: this.#imports, globals: this.#globals, tables: this.#tables, name };
-  }
-
-  /** The last value of `fp` with which the function may begin. */
-  get limit(): number {
-    return (1 << 20) - this.frameSize;
   }
 
   /** The way out that every call and loop header shares: operands, then locals, to their slots. */
@@ -238,7 +234,9 @@ class Emitter extends JsStack {
       case 0x44: this.push(constantOf(F64, floatText(a, b, false) ?? `KF[${this.code.constant(a, b)}]`, BigInt(b) << 32n | BigInt(a >>> 0))); return false;
       case 0xfc08: this.#cold(3); return false;
       case 0xfc09: case 0xfc0d: this.#cold(0); return false;
-      case 0xfc0a: case 0xfc0b: case 0xfc0c: case 0xfc0e: this.#cold(3); return false;
+      case 0xfc0a: this.#bulk(a === 0 && b === 0 ? 'copied' : undefined); return false;
+      case 0xfc0b: this.#bulk(a === 0 ? 'filled' : undefined); return false;
+      case 0xfc0c: case 0xfc0e: this.#cold(3); return false;
       case 0xfc10: this.#cold(0, I32); return false;
     }
     if (immediates.startsWith('memarg')) {
@@ -316,7 +314,7 @@ class Emitter extends JsStack {
     if (load === 'load' && type === 'i64') this.atom(this.height - 1);
     const address = this.pop();
     const at = addressText(address, offset);
-    const read = (method: string, more = 0) => `${this.#mark()}V.v.get${method}(${more > 0 ? `${at} + ${more}` : at}${method.endsWith('8') ? '' : ', true'})`;
+    const read = (method: string, more = 0) => `${this.#mark()}${this.view}.get${method}(${more > 0 ? `${at} + ${more}` : at}${method.endsWith('8') ? '' : ', true'})`;
     const push = (t: ValType, text: string, more: Partial<Operand> = {}) => {
       const result = combine(t, text, [address], more);
       this.push({ ...result, flags: result.flags | TRAPS });
@@ -352,7 +350,7 @@ class Emitter extends JsStack {
     const value = this.pop(), address = this.pop();
     this.flush(TRAPS);
     const at = addressText(address, offset);
-    const write = (method: string, text: string, more = 0) => this.line(`${this.#mark()}V.v.set${method}(${more > 0 ? `${at} + ${more}` : at}, ${text}${method.endsWith('8') ? '' : ', true'});`);
+    const write = (method: string, text: string, more = 0) => this.line(`${this.#mark()}${this.view}.set${method}(${more > 0 ? `${at} + ${more}` : at}, ${text}${method.endsWith('8') ? '' : ', true'});`);
     const size = store.slice(5) || '32';
     if (type === 'f64') write('Float64', value.text);
     else if (type === 'f32') write(value.bits === undefined ? 'Float32' : 'Int32', value.bits ?? value.text);
@@ -378,11 +376,25 @@ class Emitter extends JsStack {
       this.line(`I32[fp + ${this.slot(h)}] = ${operand.text};`);
     }
     this.stack.length = first;
-    this.line(`${this.#mark()}carryOut(${this.positions.at(this.#offset)}, fp);`);
+    const pc = this.positions.at(this.#offset);
+    this.line(`${this.#mark()}carryOut(${pc}, fp);`);
     if (result === undefined) return;
     const home = this.ownOf(I32, first);
-    this.line(`${home.text} = I32[fp + ${this.slot(first)}];`);
+    // lowering may have let it write the local that the result goes to
+    this.line(`${home.text} = I32[fp + ${this.code.words[pc] >>> 12}];`);
     this.push(home);
+  }
+
+  /** memory.copy and memory.fill of the first memory, which a helper does; where that would trap, the interpreter says so. */
+  #bulk(helper: 'copied' | 'filled' | undefined): void {
+    if (!helper) return this.#cold(3);
+    const first = this.height - 3;
+    this.flush(TRAPS | GLOBAL);
+    for (let h = first; h < this.height; h++) this.atom(h);
+    const [a, b, c] = this.stack.slice(first);
+    this.line(`if (!${helper}(${a.text}, ${b.text}, ${c.text})) {`);
+    this.#cold(3);
+    this.line('}');
   }
 
   // ---- calls

@@ -4,6 +4,7 @@
  */
 import { FILES } from '../files.js';
 import type { WasmInstance } from '../instance.js';
+import type { WasmMemory } from '../memory.js';
 import * as meaning from '../meaning.js';
 import type { Runner } from '../run.js';
 import { I32 as I32_TYPE, F32 as F32_TYPE, F64 as F64_TYPE, I64 as I64_TYPE } from '../types.js';
@@ -39,7 +40,17 @@ interface State { calls: number; cell: Cell; /** it stays with the interpreter *
 
 const { I32, F32, L32, I64, F64 } = FILES;
 const NAMES = Object.keys({ ...meaning, ...helpers }).filter((name) => name !== 'MEANING');
-const PRELUDE = `"use strict"; const { I32, F32, I64, F64, L32, U, K, KF, V, INST, CHUNK, begin, leave, stop, defer, carryOut, ${NAMES.join(', ')} } = $;\n`;
+/**
+ * The machine's arrays under names of the global object, which V8 takes for constants in all code, also in that which it makes
+ * of a running loop; of the constants around a function it does so only when the function is called.
+ */
+const GLOBALS = { I32, F32, L32, I64, F64, U: FUEL_LEFT };
+let suffix = 0;
+while (`wasm$I32$${suffix}` in globalThis) suffix++;
+for (const [name, value] of Object.entries(GLOBALS)) Object.defineProperty(globalThis, `wasm$${name}$${suffix}`, { value, configurable: true });
+const global = (text: string) => text.replaceAll(/\b(?:[IF](?:32|64)|L32|U)(?=\[)/g, (name) => `wasm$${name}$${suffix}`);
+
+const PRELUDE = `"use strict"; const { K, KF, V, INST, CHUNK, begin, leave, stop, defer, carryOut, copied, filled, ${NAMES.join(', ')} } = $;\n`;
 
 let tiers = 0;
 /** number in the names of sources -> the tier they are of */
@@ -53,6 +64,11 @@ export class Tier {
   readonly inst: WasmInstance;
   readonly policy: Policy;
   readonly number = String(++tiers);
+  /**
+   * Calls and back-edges of the next slice of `callSync`. At first they are short, as V8 optimises a function well only when it
+   * is called again: of a loop that it optimises while it runs it never makes code as good.
+   */
+  slice = 2000;
   /** functions that are compiled, and those that cannot be */
   compiled = 0;
   refused = 0;
@@ -68,7 +84,7 @@ export class Tier {
     this.policy = policy;
     byNumber.set(this.number, new WeakRef(this));
     this.#shared = {
-      ...meaning, ...helpers, I32, F32, L32, I64, F64, U: FUEL_LEFT, V: inst.memory ? inst.memory.cell : undefined, INST: inst, CHUNK: policy.chunk, stop, defer,
+      ...meaning, ...helpers, V: inst.memory?.cell, INST: inst, CHUNK: policy.chunk, stop, defer,
       begin: (pc: number, fp: number) => {
         left.frames.push({ kind: 'begin', inst, pc, fp });
         stop();
@@ -79,6 +95,8 @@ export class Tier {
         return 0;
       },
       carryOut: (pc: number, fp: number) => runner.carryOut(inst, pc, fp),
+      copied: (to: number, from: number, n: number) => copied(inst.memory!, to >>> 0, from >>> 0, n >>> 0),
+      filled: (to: number, value: number, n: number) => filled(inst.memory!, to >>> 0, value, n >>> 0),
     };
     for (let i = inst.module.imported.func; i < inst.funcs.length; i++) inst.funcs[i].cell = this.#makeCell(i);
   }
@@ -123,6 +141,10 @@ export class Tier {
 
   // ---- compiling
 
+  get #view(): string {
+    return `V.${this.inst.memory?.cellName ?? ''}`;
+  }
+
   #state(index: number): State {
     let state = this.#states.get(index);
     if (!state) this.#states.set(index, state = { calls: 0, cell: this.inst.funcs[index].cell!, refused: false, positions: undefined, frameSize: 0, loops: new Map(), code: undefined });
@@ -163,7 +185,7 @@ export class Tier {
     }
     state.positions = positions;
     state.frameSize = code.words[positions.entry];
-    const emitted = emitFunction(code, index, positions, state.frameSize);
+    const emitted = emitFunction(code, index, positions, state.frameSize, this.#view);
     if (!emitted) {
       this.#refuse(index, state);
       return;
@@ -175,7 +197,7 @@ export class Tier {
   }
 
   #compileLoop(index: number, state: State, loop: Loop): Cell {
-    const emitted = emitFunction(this.inst.code, index, state.positions!, state.frameSize, loop.offset);
+    const emitted = emitFunction(this.inst.code, index, state.positions!, state.frameSize, this.#view, loop.offset);
     if (!emitted) throw new Error(`bug: function ${index} has no entry at ${loop.offset}`);
     return { f: this.#make(emitted, `${index}@${loop.offset}`), ints: [], single: state.cell.single };
   }
@@ -201,7 +223,6 @@ export class Tier {
       given[id] = value;
       parts.push(`${id} = $.${id}`);
     };
-    if (inst.memory) parts.push(`M = $.V`);
     for (const callee of emitted.callees) name(`c${callee}`, inst.funcs[callee].cell);
     for (const index of emitted.imports) name(`h${index}`, this.#import(index));
     for (const index of emitted.tables) name(`e${index}`, inst.tables[index].elems);
@@ -214,7 +235,7 @@ export class Tier {
     }
     const before = `${PRELUDE}${parts.length > 0 ? `const ${parts.join(', ')};` : ''}\nreturn `;
     this.#lines.set(key, [0, 0, 0, 0, ...emitted.lines]);
-    return new Function('$', `${before}${emitted.source}\n//# sourceURL=wasm-js:${this.number}/${key}`)(given) as Compiled;
+    return new Function('$', `${before}${global(emitted.source)}\n//# sourceURL=wasm-js:${this.number}/${key}`)(given) as Compiled;
   }
 
   /** A function that calls an imported one; its arguments are in the frame, and its results go there. */
@@ -231,6 +252,25 @@ export class Tier {
       }
     };
   }
+}
+
+/** Below so many bytes a loop is quicker than a call of the platform's function. */
+const SHORT = 48;
+
+/** @returns false where it is out of bounds, and nothing is done */
+function copied({ bytes }: WasmMemory, to: number, from: number, n: number): boolean {
+  if (to + n > bytes.length || from + n > bytes.length) return false;
+  if (n >= SHORT) bytes.copyWithin(to, from, from + n);
+  else if (to <= from) for (let i = 0; i < n; i++) bytes[to + i] = bytes[from + i];
+  else for (let i = n - 1; i >= 0; i--) bytes[to + i] = bytes[from + i];
+  return true;
+}
+
+function filled({ bytes }: WasmMemory, to: number, value: number, n: number): boolean {
+  if (to + n > bytes.length) return false;
+  if (n >= SHORT) bytes.fill(value, to, to + n);
+  else for (let i = 0; i < n; i++) bytes[to + i] = value;
+  return true;
 }
 
 /** Calls a compiled function whose arguments are in its frame; the result goes there. */
