@@ -9,7 +9,7 @@ import type { Instruction, Instructions } from './instructions.js';
 import type { Random } from './random.js';
 import { CODE, type Block, type FuncTree, type If, type Label, type Letter, type Node, type Op } from './tree.js';
 
-/** What a body may refer to. */
+/** What a body may refer to. Global 0 is the fuel, an i32, and global 1 sums up what bodies see, an i64. */
 export interface Surroundings {
   readonly instructions: Instructions;
   readonly letters: readonly Letter[];
@@ -110,8 +110,48 @@ export class BodyMaker {
 
   make(exported: boolean): FuncTree {
     const [params] = this.#type.split(':');
-    const body = [this.#burn(), ...this.#sequence(this.#results, 5)];
+    // few instructions show much of themselves when all they are given is zeros
+    const begin = [...this.#locals].flatMap((type, i) => i < params.length || this.#random.once(4) ? [] : [op('local.set', [constant(this.#random, type as Letter)], '', leb(i))]);
+    const values = this.#random.once(3) ? [...this.#dense(), ...this.#values(this.#results, 0)] : this.#sequence(this.#results, 5);
+    const statements = values.findIndex(({ gives }) => gives !== '');
+    const end = [...this.#locals].flatMap((type, i) => this.#mix(op('local.get', [], type, leb(i)), type as Letter));
+    const at = statements < 0 ? values.length : statements;
+    const body = [this.#burn(), ...begin, ...values.slice(0, at), ...end, ...values.slice(at)];
     return { type: this.#type, locals: this.#all.slice(params.length), label: this.#function, body, exported };
+  }
+
+  /** One simple instruction after the other, each on what the ones before have made: nearly all of it counts in the end. */
+  #dense(): Node[] {
+    const random = this.#random;
+    const { simple, loads, stores } = this.#around.instructions;
+    const operand = (type: Letter, depth: number): Node => {
+      const at = this.#localOf(type);
+      if (depth > 0 && simple[type].length > 0 && random.once(4)) return this.#simple(random.pick(simple[type]), type, (param) => operand(param, depth - 1));
+      return at === undefined || random.once(5) ? constant(random, type) : op('local.get', [], type, leb(at));
+    };
+    const address = (): Node => {
+      const low = op('i32.and', [operand('i', 1), op('i32.const', [], 'i', sleb(0xfffn))], 'i');
+      return this.#around.is64 ? op('i64.extend_i32_u', [low], 'l') : low;
+    };
+    const nodes: Node[] = [];
+    for (let n = 20 + random.below(140); n > 0; n--) {
+      const type = this.#locals[random.below(this.#locals.length)] as Letter;
+      const at = this.#localOf(type)!;
+      const access = random.pick(random.once(8) ? stores : random.once(8) ? loads[type] : []) as Instruction | undefined;
+      if (access) {
+        const kids = [address(), ...access.params.map((param) => operand(param, 1))];
+        const node = op(access.op, kids, stores.includes(access) ? '' : type, leb(random.below(Math.log2(access.bytes) + 1)), leb(random.below(99)), access.lanes > 0 ? [random.below(access.lanes)] : []);
+        nodes.push(stores.includes(access) ? node : op('local.set', [node], '', leb(at)));
+        continue;
+      }
+      if (simple[type].length === 0) continue;
+      const made = (type === 'F' || type === 'D') && random.once(2)
+        ? this.#canon(type, this.#simple(random.pick(simple[type === 'F' ? 'f' : 'd']), type === 'F' ? 'f' : 'd', (param) => operand(param, 1)))
+        : this.#simple(random.pick(simple[type]), type, (param) => operand(param, 1));
+      nodes.push(op('local.set', [made], '', leb(at)));
+      if (random.once(6)) nodes.push(...this.#mix(op('local.get', [], type, leb(at)), type));
+    }
+    return nodes;
   }
 
   // ---- statements: they leave nothing on the stack
@@ -147,9 +187,28 @@ export class BodyMaker {
       case 22: return random.once(8) ? this.#escape(next) : [op('nop', [], '')];
       default: {
         const type = random.pick(this.#around.letters);
-        return [op('drop', [this.#value(type, next)], '')];
+        const value = this.#value(type, next);
+        return random.once(6) ? [op('drop', [value], '')] : this.#mix(value, type);
       }
     }
+  }
+
+  /** Puts a value into the global that sums up what was seen on the way. */
+  #mix(value: Node, type: Letter): Node[] {
+    const bits = ((): Node => {
+      switch (type) {
+        case 'l': return value;
+        case 'i': return op('i64.extend_i32_s', [value], 'l');
+        case 'F': return op('i64.extend_i32_u', [op('i32.reinterpret_f32', [value], 'i')], 'l');
+        case 'D': return op('i64.reinterpret_f64', [value], 'l');
+        case 'f': return op('i64.extend_i32_u', [op('i32.reinterpret_f32', [this.#canon('F', value)], 'i')], 'l');
+        case 'd': return op('i64.reinterpret_f64', [this.#canon('D', value)], 'l');
+        case 'v': return op('i64.add', [op('i64x2.extract_lane', [op('local.tee', [value], 'v', leb(this.#scratch['v']))], 'l', 0), op('i64x2.extract_lane', [op('local.get', [], 'v', leb(this.#scratch['v']))], 'l', 1)], 'l');
+        default: return op('i64.extend_i32_s', [op('ref.is_null', [value], 'i')], 'l');
+      }
+    })();
+    const more = op('i64.mul', [op('global.get', [], 'l', 1), op('i64.const', [], 'l', sleb(0x5851f42d4c957f2dn))], 'l');
+    return [op('global.set', [op('i64.xor', [more, bits], 'l')], '', 1)];
   }
 
   #types(most: number): string {
@@ -157,7 +216,7 @@ export class BodyMaker {
   }
 
   #assign(depth: number): Node {
-    const globals = this.#around.globals.flatMap(({ type, mutable }, i) => mutable && i > 0 ? [[type, i] as const] : []);
+    const globals = this.#around.globals.flatMap(({ type, mutable }, i) => mutable && i > 1 ? [[type, i] as const] : []);
     if (this.#random.once(4) && globals.length > 0) {
       const [type, index] = this.#random.pick(globals);
       return op('global.set', [this.#value(type, depth)], '', leb(index));
@@ -468,7 +527,7 @@ export class BodyMaker {
     }
     if ((type === 'F' || type === 'D') && random.once(3)) return this.#canonical(type, next);
     if ((type === 'f' || type === 'd') && random.once(10)) return { ...this.#value(type === 'f' ? 'F' : 'D', next), gives: type };
-    if (simple[type].length > 0) return this.#simple(random.pick(simple[type]), type, next);
+    if (simple[type].length > 0) return this.#simple(random.pick(simple[type]), type, (param) => this.#value(param, next));
     const table = this.#around.tables.indexOf(type as 'r');
     if (table >= 0 && random.once(2)) return op('table.get', [op('i32.and', [this.#value('i', next), op('i32.const', [], 'i', 7)], 'i')], type, leb(table));
     return this.#leaf(type);
@@ -478,7 +537,7 @@ export class BodyMaker {
     const random = this.#random;
     const at = this.#localOf(type);
     if (at !== undefined && !random.once(3)) return op('local.get', [], type, leb(at));
-    const globals = this.#around.globals.flatMap((global, i) => global.type === type && i > 0 ? [i] : []);
+    const globals = this.#around.globals.flatMap((global, i) => global.type === type && i > 1 ? [i] : []);
     if (globals.length > 0 && random.once(3)) return op('global.get', [], type, leb(random.pick(globals)));
     if (type === 'r' && random.once(2)) {
       const known = this.#around.slots.filter((slot) => slot !== null);
@@ -498,14 +557,14 @@ export class BodyMaker {
     }
   }
 
-  #simple(one: Instruction, type: Letter, depth: number): Node {
+  #simple(one: Instruction, type: Letter, operand: (type: Letter) => Node): Node {
     const random = this.#random;
     const lanes = one.lanes === 32 ? Array.from({ length: 16 }, () => random.below(32)) : one.lanes > 0 ? [random.below(one.lanes)] : [];
     const kids = one.params.map((param, i): Node => {
-      const value = this.#value(param, depth);
+      const value = operand(param);
       // most divisors are not 0, most floats that are made integers are in range
-      if (i === 1 && /^i\d+\.(?:div|rem)/.test(one.op) && !random.once(6)) return op(`${WIDE[param as 'i']}.or`, [value, op(CONST[param as 'i'], [], param, 1)], param);
-      if (/^i\d+\.trunc_f/.test(one.op) && !random.once(6)) return op(`${WIDE[param as 'f']}.convert_i32_u`, [op('i32.and', [this.#value('i', depth), op('i32.const', [], 'i', sleb(0xffffn))], 'i')], param);
+      if (i === 1 && /^i\d+\.(?:div|rem)/.test(one.op) && !random.once(20)) return op(`${WIDE[param as 'i']}.or`, [value, op(CONST[param as 'i'], [], param, 1)], param);
+      if (/^i\d+\.trunc_f/.test(one.op) && !random.once(20)) return op(`${WIDE[param as 'f']}.convert_i32_u`, [op('i32.and', [operand('i'), op('i32.const', [], 'i', sleb(0xffffn))], 'i')], param);
       return value;
     });
     const node = op(one.op, kids, type, lanes);
@@ -517,10 +576,14 @@ export class BodyMaker {
 
   /** A float whose NaN is the canonical one. */
   #canonical(type: 'F' | 'D', depth: number): Node {
+    return this.#canon(type, this.#value(type === 'F' ? 'f' : 'd', depth));
+  }
+
+  #canon(type: 'F' | 'D', value: Node): Node {
     const low = type === 'F' ? 'f' : 'd';
     const get = op('local.get', [], low, leb(this.#scratch[low]));
     const nan = op(CONST[type], [], type, type === 'F' ? [0, 0, 0xc0, 0x7f] : [0, 0, 0, 0, 0, 0, 0xf8, 0x7f]);
-    return op('select', [op('local.tee', [this.#value(low, depth)], low, leb(this.#scratch[low])), nan, op(`${WIDE[type]}.eq`, [get, get], 'i')], type);
+    return op('select', [op('local.tee', [value], low, leb(this.#scratch[low])), nan, op(`${WIDE[type]}.eq`, [get, get], 'i')], type);
   }
 
   // ---- memory

@@ -52,7 +52,7 @@ export function generate(seed: number, features: ReadonlySet<Feature>): ModuleTr
     ...random.once(30) ? [{ at: memory.min * PAGE - 2, bytes: bytes(4) }] : [],
   ];
   const globals = [
-    { type: 'i' as Letter, mutable: true, init: zero('i') },
+    { type: 'i' as Letter, mutable: true, init: zero('i') }, { type: 'l' as Letter, mutable: true, init: zero('l') },
     ...Array.from({ length: 2 + random.below(6) }, () => {
       const type = random.pick(letters);
       return { type, mutable: !random.once(4), init: type === 'r' && random.once(2) ? op('ref.func', [], 'r', leb(random.below(callees.length))) : constant(random, type) };

@@ -6,14 +6,16 @@ import { op, zero } from './body.js';
 import type { FuncTree, If, Letter, ModuleTree, Node } from './tree.js';
 
 /** candidates that are tried at most */
-const PATIENCE = 4000;
+const PATIENCE = 3000;
+const SECONDS = 20;
 
 /** @param stays whether the difference is still there */
 export async function shrink(tree: ModuleTree, stays: (candidate: ModuleTree) => Promise<boolean>): Promise<ModuleTree> {
   let best = tree;
   let tries = 0;
+  const until = performance.now() + 1000 * SECONDS;
   const attempt = async (candidate: ModuleTree): Promise<boolean> => {
-    if (tries++ >= PATIENCE || !await stays(candidate)) return false;
+    if (tries++ >= PATIENCE || performance.now() > until || !await stays(candidate)) return false;
     best = candidate;
     return true;
   };
