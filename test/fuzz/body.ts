@@ -139,8 +139,8 @@ export class BodyMaker {
       const at = this.#localOf(type)!;
       const access = random.pick(random.once(8) ? stores : random.once(8) ? loads[type] : []) as Instruction | undefined;
       if (access) {
-        const kids = [address(), ...access.params.map((param) => operand(param, 1))];
-        const node = op(access.op, kids, stores.includes(access) ? '' : type, leb(random.below(Math.log2(access.bytes) + 1)), leb(random.below(99)), access.lanes > 0 ? [random.below(access.lanes)] : []);
+        const kids = [this.#aligned(address(), access), ...access.params.map((param) => operand(param, 1))];
+        const node = op(access.op, kids, stores.includes(access) ? '' : type, ...this.#memarg(access, 99), access.lanes > 0 ? [random.below(access.lanes)] : []);
         nodes.push(stores.includes(access) ? node : op('local.set', [node], '', leb(at)));
         continue;
       }
@@ -245,7 +245,7 @@ export class BodyMaker {
   #store(depth: number): Node {
     const one = this.#random.pick(this.#around.instructions.stores);
     const lane = one.lanes > 0 ? [this.#random.below(one.lanes)] : [];
-    return op(one.op, [this.#address(depth), ...one.params.map((param) => this.#value(param, depth))], '', ...this.#memarg(one), lane);
+    return op(one.op, [this.#aligned(this.#address(depth), one), ...one.params.map((param) => this.#value(param, depth))], '', ...this.#memarg(one), lane);
   }
 
   /** Unconditional: what follows is never reached. */
@@ -521,7 +521,7 @@ export class BodyMaker {
       case 8: case 9: case 10: if (loads[type].length > 0) {
         const one = random.pick(loads[type]);
         const lane = one.lanes > 0 ? [random.below(one.lanes)] : [];
-        return op(one.op, [this.#address(next), ...one.params.map((param) => this.#value(param, next))], type, ...this.#memarg(one), lane);
+        return op(one.op, [this.#aligned(this.#address(next), one), ...one.params.map((param) => this.#value(param, next))], type, ...this.#memarg(one), lane);
       } break;
       case 11: if (type === 'i') return this.#special(next); break;
     }
@@ -604,10 +604,19 @@ export class BodyMaker {
     return random.once(60) ? this.#value('l', depth) : op('i64.extend_i32_u', [at], 'l');
   }
 
-  #memarg({ bytes }: Instruction): Bytes {
+  /** Mostly a multiple of its size, for an atomic access. */
+  #aligned(address: Node, { aligned, bytes }: Instruction): Node {
+    if (!aligned || this.#random.once(20)) return address;
+    const type = this.#around.is64 ? 'l' : 'i';
+    return op(`${WIDE[type]}.and`, [address, op(CONST[type], [], type, sleb(BigInt(-bytes)))], type);
+  }
+
+  /** @param most the largest offset, where none that is far out is wanted */
+  #memarg({ bytes, aligned }: Instruction, most?: number): Bytes {
     const random = this.#random;
-    const align = random.below(Math.log2(bytes) + 1);
-    const offset = random.once(2) ? 0 : random.once(40) ? random.pick([0xffffffff, 0x7fffffff, 0x80000000, 0xfffffff8, this.#around.memoryBytes]) : random.below(random.once(3) ? 2000 : 32);
-    return [leb(align), leb(offset)];
+    const align = aligned ? Math.log2(bytes) : random.below(Math.log2(bytes) + 1);
+    const far = most === undefined && random.once(80);
+    const offset = random.once(2) ? 0 : far ? random.pick([0xffffffff, 0x7fffffff, 0x80000000, 0xfffffff8, this.#around.memoryBytes]) : random.below(most ?? (random.once(3) ? 2000 : 32));
+    return [leb(align), leb(aligned && !far ? offset - offset % bytes : offset)];
   }
 }

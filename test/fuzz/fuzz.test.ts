@@ -10,8 +10,8 @@ import { MUTANT_KINDS, judge, mutant, newVerdicts, readSeeds } from './mutate.js
 import { V8_FEATURES, v8 } from './v8.js';
 
 const FINDS = 'test/fuzz/finds';
-const MODULES = 40;
-const ROUNDS = 100;
+const MODULES = 30;
+const ROUNDS = 80;
 const seconds = process.env['FUZZ_SECONDS'] === undefined ? undefined : Number(process.env['FUZZ_SECONDS']);
 
 /** `rounds` of them, or half of FUZZ_SECONDS. */

@@ -10,16 +10,21 @@ import type { FuncTree, Letter, ModuleTree, Table } from './tree.js';
 const HOST = [{ name: 'note', type: 'i:' }, { name: 'mix', type: 'il:l' }, { name: 'float', type: 'fd:d' }, { name: 'give', type: ':e' }, { name: 'pair', type: 'e:if' }];
 const PAGE = 65536;
 
-/** with vectors, and without */
-const known = new WeakMap<ReadonlySet<Feature>, readonly [Instructions, Instructions]>();
+/** by what they are without */
+const known = new WeakMap<ReadonlySet<Feature>, Map<string, Instructions>>();
+function instructionsWithout(features: ReadonlySet<Feature>, without: readonly Feature[]): Instructions {
+  const sets = known.get(features) ?? new Map<string, Instructions>();
+  known.set(features, sets);
+  const made = sets.get(without.join()) ?? instructionsFor(new Set([...features].filter((feature) => !without.includes(feature))));
+  sets.set(without.join(), made);
+  return made;
+}
 
 /** The same module for the same seed and features. */
 export function generate(seed: number, features: ReadonlySet<Feature>): ModuleTree {
   const random = new Random(seed);
-  let both = known.get(features);
-  if (!both) known.set(features, both = [instructionsFor(features), instructionsFor(new Set([...features].filter((feature) => feature !== 'simd')))]);
   const vectors = features.has('simd') && random.once(3);
-  const instructions = both[vectors ? 0 : 1];
+  const instructions = instructionsWithout(features, [...vectors ? [] : ['simd'] as const, ...random.once(4) ? [] : ['threads'] as const]);
   const legacy = features.has('legacy-exceptions') && (!features.has('exceptions') || random.once(2));
   const throws = (legacy || features.has('exceptions')) && random.once(2);
   const letters: Letter[] = [...'iiillfdFD' as Iterable<Letter>, ...vectors ? ['v', 'v', 'v'] as const : [], ...random.once(2) ? ['r', 'e'] as const : [], ...throws && !legacy ? ['x'] as const : []];

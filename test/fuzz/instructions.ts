@@ -13,6 +13,8 @@ export interface Instruction {
   readonly bytes: number;
   /** how many lanes its lane index may name, 0 where it has none */
   readonly lanes: number;
+  /** an atomic access, which traps where its address is no multiple of its size */
+  readonly aligned: boolean;
   /** the shape of a vector result whose NaNs are anyone's choice */
   readonly canon: 'f32x4' | 'f64x2' | undefined;
 }
@@ -35,8 +37,8 @@ export function instructionsFor(features: ReadonlySet<Feature>): Instructions {
   const none = (): Record<Letter, Instruction[]> => ({ i: [], l: [], f: [], d: [], F: [], D: [], v: [], r: [], e: [], x: [] });
   const simple = none(), loads = none(), stores: Instruction[] = [];
   for (const [, op, immediates, signature, feature] of ROWS) {
-    // relaxed instructions may differ from engine to engine
-    if (!features.has(feature) || feature === 'relaxed-simd') continue;
+    // relaxed instructions may differ from engine to engine, and nobody can wait here
+    if (!features.has(feature) || feature === 'relaxed-simd' || op.includes('atomic.wait')) continue;
     const match = /^(a?)([ilfdv]*):([ilfdv]?)$/.exec(signature);
     const bytes = Number(/^memarg(\d+)/.exec(immediates)?.[1] ?? 0);
     if (!match || !(immediates === '' || immediates === 'lane' || immediates === 'lanes' || bytes > 0)) continue;
@@ -44,7 +46,7 @@ export function instructionsFor(features: ReadonlySet<Feature>): Instructions {
     if ((address === 'a') !== bytes > 0 || from + to === '') continue;
     const params = [...LOOKS.test(op) ? pure(from) : from] as Letter[];
     const lanes = immediates.endsWith('lane') ? bytes > 0 ? 16 / bytes : LANES[op.split('.')[0] as keyof typeof LANES] : immediates === 'lanes' ? 32 : 0;
-    const one: Instruction = { op, params, bytes, lanes, canon: ANY_NAN.exec(op)?.[1] as Instruction['canon'] };
+    const one: Instruction = { op, params, bytes, lanes, aligned: feature === 'threads', canon: ANY_NAN.exec(op)?.[1] as Instruction['canon'] };
     if (to === '') stores.push(one);
     else if (bytes > 0) {
       loads[to as Letter].push(one);

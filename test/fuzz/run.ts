@@ -256,6 +256,8 @@ const WORDS: readonly (readonly [RegExp, string])[] = [
   [/float unrepresentable|invalid conversion to integer/, 'conversion'],
   [/table index is out of bounds|table access out of bounds|element segment.*out of bounds|table index out of bounds/, 'table'], [/out of bounds table access|undefined element/, 'table'],
   [/null function or function signature mismatch|uninitialized element|indirect call type mismatch/, 'signature'],
+  // an access may be both, and which is told first is free
+  [/unaligned/, 'memory'],
   [/Maximum call stack|call stack exhausted/, 'exhausted'],
 ];
 

@@ -32,6 +32,7 @@ const PROBES: { readonly [F in Feature]?: readonly number[] } = {
   'exceptions': [1, 4, 1, 0x60, 0, 0, 3, 2, 1, 0, 10, 8, 1, 6, 0, 0x1f, 0x40, 0, 0x0b, 0x0b],
   'legacy-exceptions': [1, 4, 1, 0x60, 0, 0, 3, 2, 1, 0, 10, 7, 1, 5, 0, 0x06, 0x40, 0x0b, 0x0b],
   'gc': [1, 3, 1, 0x5f, 0],
+  'threads': [1, 4, 1, 0x60, 0, 0, 3, 2, 1, 0, 10, 7, 1, 5, 0, 0xfe, 3, 0, 0x0b],
 };
 
 /** What of WebAssembly 3.0 this V8 has. */
