@@ -16,7 +16,7 @@ import type { WasmInstance } from './instance.js';
 import { arrive } from './jit/arrive.js';
 import { callCell, type Cell } from './jit/tier.js';
 import { compiledFrames } from './jit/trace.js';
-import { FUEL_LEFT, left, stop } from './jit/unwinding.js';
+import { FUEL_LEFT, forget, left, stop } from './jit/unwinding.js';
 import { HEADER } from './lower.js';
 import { ValueMachine } from './machine-values.js';
 import { toRaw } from './raw.js';
@@ -354,7 +354,7 @@ export class Runner extends ValueMachine {
       } catch (error) {
         const translated = this.#inHost ? error : translate(error, this);
         this.#inHost = false;
-        left.frames.length = 0;
+        forget();
         this.#traceAbove(translated, stackOf(error));
         mode = 'throw';
         value = translated;
@@ -455,7 +455,7 @@ export class Runner extends ValueMachine {
       callCell(cell, this.fp, this.#roomAt(this.fp));
     } catch (error) {
       this.inst = inst;
-      left.frames.length = 0;
+      forget();
       if (!this.#inHost) this.#above = stackOf(error);
       throw error;
     } finally {

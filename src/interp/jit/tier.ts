@@ -36,7 +36,7 @@ export interface Policy {
 }
 
 interface Loop { readonly offset: number; left: number; cell: Cell | undefined }
-interface State { calls: number; cell: Cell; /** it stays with the interpreter */ refused: boolean; positions: Positions | undefined; frameSize: number; readonly loops: Map<number, Loop>; code: Emitted | undefined }
+interface State { calls: number; /** times that the interpreter has asked since it began the function */ asked: number; cell: Cell; /** it stays with the interpreter */ refused: boolean; positions: Positions | undefined; frameSize: number; readonly loops: Map<number, Loop>; code: Emitted | undefined }
 
 const { I32, F32, L32, I64, F64 } = FILES;
 const NAMES = Object.keys({ ...meaning, ...helpers }).filter((name) => name !== 'MEANING');
@@ -110,6 +110,7 @@ export class Tier {
     const state = this.#state(index);
     if (state.refused) return undefined;
     if (pc === this.inst.code.entry(index) + 3) {
+      state.asked = 0;
       if (state.calls++ < this.policy.calls) return undefined;
       this.#compile(index, state);
       if (state.refused) return undefined;
@@ -130,7 +131,7 @@ export class Tier {
     if (state.refused) return Infinity;
     if (state.code) return 1;
     // not called often enough, but it may loop
-    if (state.calls++ > this.policy.calls) this.#compile(index, state);
+    if (state.asked++ > 0) this.#compile(index, state);
     return this.policy.loops + 1;
   }
 
@@ -147,7 +148,7 @@ export class Tier {
 
   #state(index: number): State {
     let state = this.#states.get(index);
-    if (!state) this.#states.set(index, state = { calls: 0, cell: this.inst.funcs[index].cell!, refused: false, positions: undefined, frameSize: 0, loops: new Map(), code: undefined });
+    if (!state) this.#states.set(index, state = { calls: 0, asked: 0, cell: this.inst.funcs[index].cell!, refused: false, positions: undefined, frameSize: 0, loops: new Map(), code: undefined });
     return state;
   }
 
@@ -218,7 +219,7 @@ export class Tier {
   #make(emitted: Emitted, key: string): Compiled {
     const { inst } = this;
     const parts: string[] = [];
-    const given: Record<string, unknown> = { ...this.#shared, K: inst.code.k64, KF: inst.code.kf64 };
+    const given = Object.assign(Object.create(this.#shared) as Record<string, unknown>, { K: inst.code.k64, KF: inst.code.kf64 });
     const name = (id: string, value: unknown) => {
       given[id] = value;
       parts.push(`${id} = $.${id}`);
@@ -234,7 +235,7 @@ export class Tier {
       if (type.type === F32_TYPE) name(`b${index}`, new Int32Array(buffer, byte, 1));
     }
     const before = `${PRELUDE}${parts.length > 0 ? `const ${parts.join(', ')};` : ''}\nreturn `;
-    this.#lines.set(key, [0, 0, 0, 0, ...emitted.lines]);
+    this.#lines.set(key, [...LINES_BEFORE, ...emitted.lines]);
     return new Function('$', `${before}${global(emitted.source)}\n//# sourceURL=wasm-js:${this.number}/${key}`)(given) as Compiled;
   }
 
@@ -272,6 +273,9 @@ function filled({ bytes }: WasmMemory, to: number, value: number, n: number): bo
   else for (let i = 0; i < n; i++) bytes[to + i] = value;
   return true;
 }
+
+/** Lines are counted from 1; two are of the text that `new Function` puts around, two of names. */
+const LINES_BEFORE = [0, 0, 0, 0, 0] as const;
 
 /** Calls a compiled function whose arguments are in its frame; the result goes there. */
 export function callCell(cell: Cell, fp: number, d: number): void {

@@ -25,6 +25,15 @@ export const left = {
   interpret: false,
 };
 
+/** Takes back what was left, when an error has gone through the frames. */
+export function forget(): void {
+  left.frames.length = 0;
+  left.fuel = -1;
+  left.wait = undefined;
+  left.advance = false;
+  left.interpret = false;
+}
+
 /** Has the frames leave so that the interpreter carries out the instruction at which they do. */
 export function defer(): void {
   stop();
