@@ -31,7 +31,7 @@ const KNOWN: readonly Known[] = [
   { why: 'has a 64-bit table', applies: (bytes, ours) => ours === undefined && decode(bytes, FEATURES_ALL).tables.some(({ type }) => type.is64) },
   { why: 'has a 64-bit memory larger than this V8 allows', applies: (bytes, ours) => ours === undefined && decode(bytes, FEATURES_ALL).memories.some(({ is64, limits }) => is64 && (limits.max ?? limits.min) > V8_PAGES) },
   { why: 'has a memory index in more than one byte, which is for several memories', applies: (bytes, ours) => ours === undefined && /expected memory index 0, found 128/.test(complaint(bytes)) },
-  { why: 'has what the proposal of threads brings', applies: (_bytes, ours) => ours !== undefined && /malformed limits flags \(0x[37]\b|0xfe/.test(ours) },
+  { why: 'has an atomic access whose alignment is not its size, which this V8 does not mind', applies: (_bytes, ours) => ours !== undefined && ours.includes('atomic alignment must be natural') },
 ];
 
 /** Our verdict: undefined where the module is valid, else the message. */
