@@ -382,11 +382,14 @@ function tests({ engine, parts, suspends, deepest, boundsDepth, keepsBits, reaso
       const turn = () => {
         gaps.push(used() - last);
         last = used();
+        if (gaps.length === 20) abort.abort('done');
         if (!abort.signal.aborted) setImmediate(turn);
       };
       setImmediate(turn);
-      setTimeout(() => abort.abort('done'), 300);
+      // however busy the machine is, it is patient
+      const late = setTimeout(() => abort.abort('done'), 5000);
       await i.call(func(i, 'endless'), [], { signal: abort.signal }).catch(() => {});
+      clearTimeout(late);
       gaps.sort((a, b) => a - b);
       assert.ok(gaps.length > 5 && gaps[gaps.length >> 1] < 20, `median ${gaps[gaps.length >> 1]} ms of ${gaps.length}`);
     });
