@@ -38,19 +38,22 @@ export interface Operand {
   /** of a constant its value, of a float its bits */
   readonly constant: number | bigint | undefined;
   readonly depth: number;
+  /** the highest operand whose home it reads; none where undefined */
+  readonly reach?: number | undefined;
 }
 
 export const NO_LOCALS: readonly number[] = [];
 
 /** An expression made of operands. */
 export function combine(type: ValType, text: string, of: readonly Operand[], more: Partial<Operand> = {}): Operand {
-  let flags = 0, depth = 0, locals = NO_LOCALS;
+  let flags = 0, depth = 0, locals = NO_LOCALS, reach: number | undefined;
   for (const one of of) {
     flags |= one.flags;
     depth = Math.max(depth, one.depth);
+    if (one.reach !== undefined) reach = Math.max(reach ?? 0, one.reach);
     locals = locals.length === 0 ? one.locals : one.locals.length === 0 ? locals : [...locals, ...one.locals];
   }
-  return { type, text, bits: undefined, condition: undefined, flags, locals, own: false, local: -1, exact: true, constant: undefined, depth: depth + 1, ...more };
+  return { type, text, bits: undefined, condition: undefined, flags, locals, own: false, local: -1, exact: true, constant: undefined, depth: depth + 1, reach, ...more };
 }
 
 export class JsStack {
@@ -75,7 +78,9 @@ export class JsStack {
 
   push(operand: Operand): void {
     this.stack.push(operand);
-    if (operand.depth > MAX_DEPTH) this.settle(this.stack.length - 1);
+    const h = this.stack.length - 1;
+    // what reads a home above its own place would read what the next operand there writes
+    if (operand.depth > MAX_DEPTH || operand.reach !== undefined && operand.reach > h) this.settle(h);
   }
 
   pop(): Operand {
@@ -87,7 +92,7 @@ export class JsStack {
   /** Operand `h` in its home. */
   ownOf(type: ValType, h: number): Operand {
     const at = `[fp + ${this.slot(h)}]`;
-    const base = { type, condition: undefined, flags: 0, locals: NO_LOCALS, own: true, local: -1, exact: true, constant: undefined, depth: 0 };
+    const base = { type, condition: undefined, flags: 0, locals: NO_LOCALS, own: true, local: -1, exact: true, constant: undefined, depth: 0, reach: h };
     switch (type) {
       case I32: return { ...base, text: this.variable(`s${h}`), bits: undefined };
       case F64: return { ...base, text: this.variable(`t${h}`), bits: undefined };
