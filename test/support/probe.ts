@@ -29,8 +29,7 @@ export class Probe {
    */
   constructor(module: string, args: readonly string[] = [], within: readonly string[] = [], plain = false) {
     const [command, ...rest] = [...within, process.execPath, RUN, module, ...args];
-    const { NODE_V8_COVERAGE: coverage, ...env } = process.env;
-    this.#child = spawn(command, rest, { stdio: ['ignore', 'pipe', 'pipe'], env: plain ? env : { ...env, NODE_V8_COVERAGE: coverage } });
+    this.#child = spawn(command, rest, { stdio: ['ignore', 'pipe', 'pipe'], env: plain ? { ...process.env, NODE_V8_COVERAGE: undefined } : process.env });
     this.#child.stdout?.setEncoding('utf8').on('data', (text: string) => { this.#out += text; this.#changed(); });
     this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => { this.#err += text; });
     this.#done = new Promise((resolve, reject) => {
