@@ -44,6 +44,8 @@ export interface BpfHostOptions {
   readonly limits?: Partial<HostLimits>;
   /** one line for the person who runs the guest */
   readonly report: (line: string) => void;
+  /** called before what takes the kernel long (loading, attaching, detaching): the guest's gathered output should not wait for it */
+  readonly beforeLong?: () => void;
   /** what is made and attached, line by line */
   readonly log?: (line: string) => void;
 }
@@ -88,6 +90,7 @@ export class BpfHost {
       const owner = this.#objects.object(handle as bigint);
       if (owner === undefined) return -EINVAL;
       if (this.#objects.polling(owner)) return -EBUSY;
+      this.#options.beforeLong?.();
       this.#objects.closeObject(owner);
       this.#log(`closed BPF object ${owner.handle}`);
       return 0;
@@ -132,6 +135,7 @@ export class BpfHost {
       return 0n;
     }
     let handle = 0n;
+    this.#options.beforeLong?.();
     // a copy: views into it live as long as the object, guest memory may change
     refused(() => {
       const loaded = this.#objects.load(memory.bytes(pointer, size).slice(), name, (text) => this.#log(text));
@@ -149,6 +153,7 @@ export class BpfHost {
       say(`BPF object ${owner.handle} has no program "${program}" (it has ${[...owner.object.programs.keys()].join(', ') || 'none'})`);
       return -ENOENT;
     }
+    this.#options.beforeLong?.();
     return refused(() => {
       owner.object.attach(program, target === '' ? undefined : target);
       owner.attached++;

@@ -81,7 +81,7 @@ export async function runWasm(bytes: Uint8Array, options: RunOptions): Promise<E
     const wanted = module.imports.some((i) => i.module === BPF_MODULE || i.module === GO_MODULE);
     if (wanted) {
       const backend = options.backend ?? (await import('./kernel-backend.js')).kernelBackend;
-      bpf = new BpfHost({ backend, name: basename(options.path, extname(options.path)), limits: options.limits, report, log: options.log });
+      bpf = new BpfHost({ backend, name: basename(options.path, extname(options.path)), limits: options.limits, report, log: options.log, beforeLong: () => wasi.stdout.offer() });
     }
     const providers: Provider[] = [
       ...options.provide ? [options.provide] : [],

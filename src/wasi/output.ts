@@ -90,6 +90,11 @@ export class Output {
     return true;
   }
 
+  /** Writes what the reader takes at once; the rest goes out as scheduled. For before something that takes long. Never throws. */
+  offer(): void {
+    this.#flushOnce();
+  }
+
   /** Writes everything out, waiting for the reader as long as it takes, or `forMs`. Never throws: see `failed`. */
   async flush(forMs = Infinity): Promise<void> {
     const end = Date.now() + forMs;

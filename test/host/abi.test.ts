@@ -60,6 +60,14 @@ suite('wasm_load_bpf_object, wasm_close_bpf_object', (test) => {
     assert.equal(g.host.stats.objects, 2);
   });
 
+  test('loading, attaching and closing let the guest’s gathered output go first', async () => {
+    const g: BpfGuest = new BpfGuest({ beforeLong: () => void g.backend.calls.push('output') });
+    const object = await g.load();
+    await g.ask('wasm_attach_bpf_program', object, g.string('watch'), 0);
+    await g.ask('wasm_close_bpf_object', object);
+    assert.equal(g.backend.calls, ['output', 'load probe 01020304', 'output', 'attach watch -', 'output', 'close object']);
+  });
+
   test.table([
     { pointer: END - 3, size: 4, says: 'cannot load the BPF object: its 4 bytes at 65533 are outside of guest memory of 65536 bytes' },
     { pointer: 0, size: -1, says: 'cannot load the BPF object: its 4294967295 bytes at 0 are outside of guest memory of 65536 bytes' },
