@@ -20,6 +20,7 @@ export interface Surroundings {
   readonly slots: readonly (number | null)[];
   readonly tables: readonly ('r' | 'e')[];
   readonly memoryBytes: number;
+  readonly memories: number;
   readonly is64: boolean;
   /** whether its memory has a bound, so that it may grow round after round */
   readonly grows: boolean;
@@ -27,6 +28,8 @@ export interface Surroundings {
   /** table of each element segment */
   readonly elems: readonly number[];
   readonly tailCalls: boolean;
+  /** calls through typed references, and branches on null */
+  readonly funcRefs: boolean;
   /** the parameters of each tag; none where there are no exceptions */
   readonly tags: readonly string[];
   /** in the first encoding */
@@ -268,6 +271,7 @@ export class BodyMaker {
       }
       case 7: {
         const type = `${this.#types(2).replace(/F/g, 'f').replace(/D/g, 'd')}:${this.#results}`;
+        if (this.#around.funcRefs && random.once(2)) return [{ ...op('return_call_ref', [...this.#values(type.split(':')[0], depth), this.#typed(type, depth)], '?'), type }];
         return [{ ...op('return_call_indirect', [...this.#values(type.split(':')[0], depth), this.#slot(type, depth)], '?', 0), type }];
       }
       default: {
@@ -402,6 +406,10 @@ export class BodyMaker {
 
   #branchIf(depth: number): Node {
     const { label, types } = this.#random.pick(this.#scopes);
+    if (this.#around.funcRefs && this.#random.once(3)) {
+      const type = this.#random.pick(['r', 'e'] as const);
+      return { kind: 'br_on_null', labels: [label], kids: [...this.#values(types, depth), this.#value(type, depth)], gives: `${types}${type}` };
+    }
     return { kind: 'br_if', labels: [label], kids: [...this.#values(types, depth), this.#value('i', depth)], gives: types };
   }
 
@@ -415,7 +423,18 @@ export class BodyMaker {
     const there = callees.filter(({ index }) => slots.includes(index));
     const { type } = this.#random.pick(this.#random.once(20) || there.length === 0 ? callees : there);
     const [params, results] = type.split(':');
+    if (this.#around.funcRefs && this.#random.once(2)) return { ...op('call_ref', [...this.#values(params, depth), this.#typed(type, depth)], results), type };
     return { ...op('call_indirect', [...this.#values(params, depth), this.#slot(type, depth)], results, 0), type };
+  }
+
+  /** A reference to a function of the type, or to none. */
+  #typed(type: string, depth: number): Node {
+    const random = this.#random;
+    const fitting = this.#around.slots.filter((index) => index !== null && this.#around.callees.some((callee) => callee.index === index && callee.type === type)) as number[];
+    if (random.once(20)) return { ...op('ref.null', [], 'r'), type };
+    if (fitting.length > 0 && random.once(2)) return op('ref.func', [], 'r', leb(random.pick(fitting)));
+    const some = fitting.length > 0 && !random.once(6) ? op('table.get', [this.#slot(type, depth)], 'r', 0) : this.#value('r', depth);
+    return { ...op(random.once(2) ? 'ref.cast' : 'ref.cast_null', [some], 'r'), type };
   }
 
   /** An index of table 0: mostly of a function of the type. */
@@ -432,16 +451,16 @@ export class BodyMaker {
     const long = (node: Node): Node => this.#around.is64 ? op('i64.extend_i32_u', [node], 'l') : node;
     const data = leb(random.below(this.#around.datas));
     switch (random.below(7)) {
-      case 0: case 1: return op('memory.fill', [this.#address(depth), this.#value('i', depth), long(short(0x3f))], '', 0);
-      case 2: case 3: return op('memory.copy', [this.#address(depth), this.#address(depth), long(short(0x7f))], '', 0, 0);
-      case 4: case 5: return op('memory.init', [this.#address(depth), short(7), short(7)], '', data, 0);
+      case 0: case 1: return op('memory.fill', [this.#address(depth), this.#value('i', depth), long(short(0x3f))], '', this.#memory());
+      case 2: case 3: return op('memory.copy', [this.#address(depth), this.#address(depth), long(short(0x7f))], '', this.#memory(), this.#memory());
+      case 4: case 5: return op('memory.init', [this.#address(depth), short(7), short(7)], '', data, this.#memory());
       default: return random.once(3) ? op('data.drop', [], '', data) : op('drop', [this.#grow(depth)], '');
     }
   }
 
   #grow(depth: number): Node {
     const pages = !this.#around.grows ? op('i32.const', [], 'i', sleb(BigInt(this.#random.pick([0, -1, 65536])))) : this.#random.once(3) ? op('i32.const', [], 'i', sleb(BigInt(this.#random.pick([0, 1, 2, -1, 0x7fffffff, -0x80000000, 65536])))) : op('i32.and', [this.#value('i', depth), op('i32.const', [], 'i', 1)], 'i');
-    return this.#around.is64 ? op('memory.grow', [op('i64.extend_i32_u', [pages], 'l')], 'l', 0) : op('memory.grow', [pages], 'i', 0);
+    return this.#around.is64 ? op('memory.grow', [op('i64.extend_i32_u', [pages], 'l')], 'l', this.#memory()) : op('memory.grow', [pages], 'i', this.#memory());
   }
 
   #tableStatement(depth: number): Node {
@@ -550,7 +569,7 @@ export class BodyMaker {
   #special(depth: number): Node {
     const random = this.#random;
     switch (random.below(5)) {
-      case 0: return this.#around.is64 ? op('i32.wrap_i64', [op('memory.size', [], 'l', 0)], 'i') : op('memory.size', [], 'i', 0);
+      case 0: return this.#around.is64 ? op('i32.wrap_i64', [op('memory.size', [], 'l', this.#memory())], 'i') : op('memory.size', [], 'i', this.#memory());
       case 1: return op('table.size', [], 'i', leb(random.below(this.#around.tables.length)));
       case 2: return this.#around.is64 ? op('i32.wrap_i64', [this.#grow(depth)], 'i') : this.#grow(depth);
       default: return op('ref.is_null', [this.#value(random.pick(this.#around.letters.includes('x') ? ['r', 'e', 'x'] : ['r', 'e']), depth)], 'i');
@@ -588,6 +607,10 @@ export class BodyMaker {
 
   // ---- memory
 
+  #memory(): number {
+    return this.#around.memories > 1 && this.#random.once(3) ? this.#random.below(this.#around.memories) : 0;
+  }
+
   #address(depth: number): Node {
     const random = this.#random;
     const at = ((): Node => {
@@ -617,6 +640,7 @@ export class BodyMaker {
     const align = aligned ? Math.log2(bytes) : random.below(Math.log2(bytes) + 1);
     const far = most === undefined && random.once(80);
     const offset = random.once(2) ? 0 : far ? random.pick([0xffffffff, 0x7fffffff, 0x80000000, 0xfffffff8, this.#around.memoryBytes]) : random.below(most ?? (random.once(3) ? 2000 : 32));
-    return [leb(align), leb(aligned && !far ? offset - offset % bytes : offset)];
+    const memory = this.#memory();
+    return [leb(memory === 0 ? align : align | 0x40), memory === 0 ? [] : leb(memory), leb(aligned && !far ? offset - offset % bytes : offset)];
   }
 }

@@ -1,5 +1,5 @@
 /** The ways to run a module that have to agree: every engine of this project, each in the ways that could make a difference. */
-import { compiler, compilerWith } from '#src/interp/compiler.js';
+import { compiler, compilerWith, mixed } from '#src/interp/compiler.js';
 import { interpreter } from '#src/interp/interpreter.js';
 import { FEATURES_ALL, type Feature } from '#src/interp/opcodes.js';
 import { runner } from '#src/interp/run.js';
@@ -17,6 +17,7 @@ export const WAYS: readonly Way[] = [
   { name: 'interpreter, waiting for the host', engine: interpreter, features: FEATURES_ALL, later: true, ...sliced(3) },
   { name: 'compiler', engine: compiler, features: FEATURES_ALL },
   { name: 'compiler, frames changing tiers all the time', engine: compilerWith('changing tiers', { calls: 0, loops: 1, chunk: 0 }), features: FEATURES_ALL, ...sliced(2) },
+  { name: 'mixed', engine: mixed, features: FEATURES_ALL },
   { name: 'compiler, waiting for the host', engine: compilerWith('changing tiers later', { calls: 1, loops: 2, chunk: 3 }), features: FEATURES_ALL, later: true, ...sliced(7) },
 ];
 

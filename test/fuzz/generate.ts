@@ -41,6 +41,7 @@ export function generate(seed: number, features: ReadonlySet<Feature>): ModuleTr
 
   const max = random.once(8) ? undefined : 1 + random.below(5);
   const memory = { min: Math.min(max ?? 2, 1 + random.below(2)), max, is64: features.has('memory64') && random.once(8) };
+  const memories = features.has('multi-memory') && random.once(3) ? 2 : 1;
   const tables: Table[] = [{ elem: 'r', min: 8, max: 12 }, { elem: 'e', min: 4, max: 8 }, ...random.once(2) ? [{ elem: 'r', min: 4, max: 20 } as const] : []];
   const entry = () => random.once(6) ? null : random.below(callees.length);
   const slots = Array.from({ length: 8 }, (_, i) => i === 7 ? null : i < 2 ? HOST.length : entry());
@@ -65,12 +66,12 @@ export function generate(seed: number, features: ReadonlySet<Feature>): ModuleTr
   ];
   const tags = throws ? Array.from({ length: 1 + random.below(3) }, () => some(3, passing)) : [];
   const around: Surroundings = {
-    instructions, letters, callees, globals, slots, tables: tables.map(({ elem }) => elem), memoryBytes: memory.min * PAGE, is64: memory.is64, grows: max !== undefined,
-    datas: datas.length, elems: elems.map(({ table }) => table), tailCalls: features.has('tail-call') && random.once(2), tags, legacy,
+    instructions, letters, callees, globals, slots, tables: tables.map(({ elem }) => elem), memoryBytes: memory.min * PAGE, memories, is64: memory.is64, grows: max !== undefined,
+    datas: datas.length, elems: elems.map(({ table }) => table), tailCalls: features.has('tail-call') && random.once(2), funcRefs: features.has('function-references') && features.has('gc') && random.once(2), tags, legacy,
   };
   const funcs = types.map((type): FuncTree => new BodyMaker(random, around, type, 40 + random.below(random.once(4) ? 900 : 250)).make(!type.includes('v')));
   if (random.once(25)) funcs.push(endless(HOST.length + funcs.length));
-  return { imports: HOST, funcs, memory, tables, globals, tags, elems, datas, start };
+  return { imports: HOST, funcs, memory, memories, tables, globals, tags, elems, datas, start };
 }
 
 /** Calls itself until the stack is used up. Nothing else is seen of it. */

@@ -24,6 +24,14 @@ export type Outcome = readonly Event[];
 
 const objects = Array.from({ length: 4 }, (_, i) => ({ object: i }));
 
+/** calls of the host from one that it throws at to the next, where the guest cannot catch it: engines differ in whether `catch_all` does */
+const THROWS = 40;
+
+/** @throws once in a while */
+function throwSometimes(module: Module, counter: number): void {
+  if (module.tags.length === 0 && counter % THROWS === THROWS - 1) throw new Error(`host call ${counter}`);
+}
+
 /** What a call gives is what its number, its name and its type determine. */
 function resultsOf(type: FuncType, counter: number): Value[] {
   return type.results.map((result, i) => sample(result, counter * 7 + i * 3 + 1));
@@ -151,8 +159,20 @@ async function ours(engine: Engine, later: boolean, bytes: Uint8Array, events: E
         kind: 'host', type: type.type, name: String(funcs++),
         run: (_caller, args) => {
           events.push({ text: `host ${item}(${showAll(type.type.params, args)})` });
-          const results = resultsOf(type.type, counter++);
-          return later ? new Promise((resolve) => { interlude(); resolve(results); }) : results;
+          const results = resultsOf(type.type, counter);
+          if (!later) {
+            throwSometimes(module, counter++);
+            return results;
+          }
+          return new Promise((resolve, reject) => {
+            interlude();
+            try {
+              throwSometimes(module, counter++);
+              resolve(results);
+            } catch (error) {
+              reject(error);
+            }
+          });
         },
       } satisfies HostFunc;
       case 'memory': return new WasmMemory(type.type);
@@ -214,7 +234,8 @@ export async function runV8(bytes: Uint8Array, module: Module): Promise<Outcome>
         const type = module.types[desc.type];
         items[name] = (...args: unknown[]) => {
           events.push({ text: `host ${name}(${showAll(type.params, args)})` });
-          const results = resultsOf(type, counter++);
+          const results = resultsOf(type, counter);
+          throwSometimes(module, counter++);
           return results.length === 1 ? results[0] : results;
         };
         break;

@@ -20,12 +20,12 @@ export class NoLabel extends Error {}
 
 /** `gives` are the letters of what is left on the stack; '?' where nothing comes after (an unconditional branch). */
 interface Common { readonly gives: string; readonly kids: readonly Node[] }
-export interface Op extends Common { readonly kind: 'op'; readonly op: Mnemonic; readonly imm: Bytes; /** of a block type, call_indirect's type: known when encoded */ readonly type?: string }
+export interface Op extends Common { readonly kind: 'op'; readonly op: Mnemonic; readonly imm: Bytes; /** the type that comes before its other immediates, whose index is known when encoded */ readonly type?: string }
 export interface Block extends Common { readonly kind: 'block' | 'loop'; readonly takes: string; readonly label: Label; readonly body: readonly Node[] }
 /** the condition is the last of `kids` */
 export interface If extends Common { readonly kind: 'if'; readonly takes: string; readonly label: Label; readonly body: readonly Node[]; readonly orElse: readonly Node[] | undefined }
 /** br_table: the last label is the default */
-export interface Branch extends Common { readonly kind: 'br' | 'br_if' | 'br_table' | 'rethrow'; readonly labels: readonly Label[] }
+export interface Branch extends Common { readonly kind: 'br' | 'br_if' | 'br_table' | 'br_on_null' | 'rethrow'; readonly labels: readonly Label[] }
 /** Exceptions in the first encoding; with `delegate` there are no catches. `tag` is undefined for catch_all, which is the last. */
 export interface Try extends Common { readonly kind: 'try'; readonly takes: string; readonly label: Label; readonly body: readonly Node[]; readonly catches: readonly { readonly tag: number | undefined; readonly body: readonly Node[] }[]; readonly delegate: Label | undefined }
 /** `isRef`: the exception itself comes too */
@@ -40,7 +40,9 @@ export interface ModuleTree {
   readonly imports: readonly { readonly name: string; readonly type: string }[];
   /** their indices follow those of the imports */
   readonly funcs: readonly FuncTree[];
+  /** data goes to the first; the others are like it */
   readonly memory: { readonly min: number; readonly max: number | undefined; readonly is64: boolean };
+  readonly memories: number;
   readonly tables: readonly Table[];
   /** the first one is exported as "fuel" */
   readonly globals: readonly { readonly type: Letter; readonly mutable: boolean; readonly init: Op }[];
@@ -78,15 +80,16 @@ export function encode(tree: ModuleTree): Uint8Array {
   const address = (at: number, is64 = false) => [is64 ? OP['i64.const'] : OP['i32.const'], sleb(is64 ? BigInt(at) : BigInt(at) << 32n >> 32n), OP['end']];
   const limits = (flags: number, min: number, max: number | undefined) => [flags | Number(max !== undefined), leb(min), ...max === undefined ? [] : [leb(max)]];
   const items = (funcs: Elem['funcs'], elem: 'r' | 'e') => vec(funcs.map((func) => func === null ? [OP['ref.null'], CODE[elem], OP['end']] : [OP['ref.func'], leb(func), OP['end']]));
+  const memories = Array.from({ length: tree.memories }, (_, i) => i);
   const exported: Bytes[] = [
     ...tree.funcs.flatMap((func, i) => func.exported ? [[name(`f${i}`), 0, leb(tree.imports.length + i)]] : []),
-    ...tree.tables.map((_, i) => [name(`table${i}`), 1, leb(i)]), [name('memory'), 2, 0],
+    ...tree.tables.map((_, i) => [name(`table${i}`), 1, leb(i)]), ...memories.map((i) => [name(i === 0 ? 'memory' : `memory${i}`), 2, leb(i)]),
     ...tree.globals.flatMap(({ type }, i) => type === 'v' || type === 'x' ? [] : [[name(i === 0 ? FUEL_NAME : `global${i}`), 3, leb(i)]]),
   ];
   const sections: Bytes = [
     section(2, vec(imports)), section(3, vec(funcs)),
     tree.tables.length > 0 ? section(4, vec(tree.tables.map(({ elem, min, max }) => [CODE[elem], limits(0, min, max)]))) : [],
-    section(5, vec([limits(tree.memory.is64 ? 4 : 0, tree.memory.min, tree.memory.max)])),
+    section(5, vec(memories.map(() => limits(tree.memory.is64 ? 4 : 0, tree.memory.min, tree.memory.max)))),
     tree.tags.length > 0 ? section(13, vec(tree.tags.map((type) => [0, leb(typeIndex(`${type}:`))]))) : [],
     section(6, vec(tree.globals.map(({ type, mutable, init }) => [CODE[type], Number(mutable), constant(init)]))),
     section(7, vec(exported)),
