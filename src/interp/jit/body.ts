@@ -1,0 +1,147 @@
+/**
+ * The source of one function as it comes to be: what it refers to, the ways out that its calls and loops share, and at the end
+ * the whole text with its head. Knows no instruction.
+ */
+import type { ModuleCode } from '../code.js';
+import { F32, F64, I32, I64, type FuncType, type ValType } from '../types.js';
+import { JsStack, MARK, MARK_END, type Operand } from './operands.js';
+import type { Positions } from './positions.js';
+
+const MAX_LOCALS = 600;
+/** bytes of the JavaScript stack that one unit of `d` stands for, or twice as much of the frames' slots */
+export const ROOM_UNIT = 128;
+
+/** What the source of a function refers to, besides what all functions share. */
+export interface Emitted {
+  readonly source: string;
+  /** line of the source, from 1 -> byte of the module */
+  readonly lines: readonly number[];
+  readonly callees: ReadonlySet<number>;
+  readonly imports: ReadonlySet<number>;
+  readonly globals: ReadonlySet<number>;
+  readonly tables: ReadonlySet<number>;
+  readonly name: string;
+}
+
+/** The function is not for this tier. */
+export class Refused extends Error {}
+
+export class JsBody extends JsStack {
+  readonly type: FuncType;
+  readonly callees = new Set<number>();
+  readonly imports = new Set<number>();
+  readonly globals = new Set<number>();
+  readonly tables = new Set<number>();
+  /** statements that save the operands -> positions at which they are saved so */
+  readonly #exits = new Map<string, number[]>();
+  hasLoops = false;
+  hasCalls = false;
+  offset = 0;
+  /** nothing is put out until the loop of the entry is reached */
+  muted: boolean;
+
+  constructor(readonly code: ModuleCode, readonly index: number, readonly positions: Positions, readonly frameSize: number, readonly view: string, readonly loop: number | undefined) {
+    const { module } = code;
+    const type = module.types[module.funcs[index]];
+    const locals = [...type.params];
+    for (const group of module.codes[index - module.imported.func].locals) {
+      if (locals.length + group.count > MAX_LOCALS) throw new Refused();
+      for (let i = 0; i < group.count; i++) locals.push(group.type);
+    }
+    if (![...locals, ...type.results].every(isNumber) || locals.length > MAX_LOCALS) throw new Refused();
+    super(locals);
+    this.type = type;
+    this.muted = loop !== undefined;
+  }
+
+  override line(text: string): void {
+    if (!this.muted) super.line(text);
+  }
+
+  mark(): string {
+    return `${MARK}${this.offset}${MARK_END}`;
+  }
+
+  finish(): Emitted {
+    const { locals, variables } = this;
+    const name = `w${this.index}`;
+    const params = this.type.params;
+    const entered = this.loop !== undefined;
+    const cost = Math.ceil((20 + Math.max(this.frameSize, locals.length + variables.size)) * 8 / ROOM_UNIT);
+    const args = params.flatMap((type, i) => type === I32 ? [`l${i}`] : []);
+    const head: string[] = [`function ${name}(${['fp', 'd', ...entered ? [] : args].join(', ')}) {`];
+    if (!entered) {
+      const fuel = this.hasCalls ? ' || (U[0] = U[0] - 1) < 0' : '';
+      const store = params.map((type, i) => type === I32 ? `I32[fp + ${i}] = l${i}; ` : '').join('');
+      head.push(`if (d < 0${fuel}) { ${store}return begin(${this.index}, fp); }`);
+    }
+    const declared: string[] = [];
+    locals.forEach((type, i) => {
+      if (type === I32 || type === F64) {
+        if (entered) declared.push(`l${i} = ${type === I32 ? 'I32' : 'F64'}[fp + ${i}]`);
+        else if (i >= params.length) declared.push(`l${i} = 0`);
+        else if (type === F64) declared.push(`l${i} = F64[fp + ${i}]`);
+      } else if (i >= params.length && !entered) {
+        head.push(type === I64 ? `I64[fp + ${i}] = 0n;` : `I32[fp + ${i}] = 0;`);
+      }
+    });
+    for (const variable of variables) declared.push(`${variable} = ${entered ? `${variable[0] === 's' ? 'I32' : 'F64'}[fp + ${this.slot(Number(variable.slice(1)))}]` : '0'}`);
+    if (this.#exits.size > 0) declared.push('pc = 0');
+    if (this.hasLoops) declared.push('n = CHUNK');
+    if (declared.length > 0) head.push(`let ${declared.join(', ')};`);
+    const text = `${head.join('\n')}\n${this.#exits.size > 0 ? `x: {\n${this.out.join('')}}\n${this.#leave()}` : this.out.join('')}}\n`
+      .replaceAll('COST', String(cost));
+    const { source, lines } = lineUp(text);
+    return { source, lines, callees: this.callees, imports: this.imports, globals: this.globals, tables: this.tables, name };
+  }
+
+  /** The way out that every call and loop header shares: operands, then locals, to their slots. */
+  #leave(): string {
+    const lines: string[] = [];
+    const saves = [...this.#exits].filter(([save]) => save !== '');
+    if (saves.length > 0) {
+      lines.push('switch (pc) {');
+      for (const [save, positions] of saves) lines.push(`${positions.map((pc) => `case ${pc}:`).join(' ')} ${save} break;`);
+      lines.push('}');
+    }
+    this.locals.forEach((type, i) => {
+      if (type === I32 || type === F64) lines.push(`${type === I32 ? 'I32' : 'F64'}[fp + ${i}] = l${i};`);
+    });
+    lines.push('return leave(pc, fp);\n');
+    return lines.join('\n');
+  }
+
+  /** Leaves with position `pc`, with the operands below `height` in their slots. */
+  exit(pc: number, height: number, operands: readonly Operand[] = this.stack): string {
+    let save = '';
+    for (let h = 0; h < height; h++) {
+      const operand = operands[h];
+      const at = `[fp + ${this.slot(h)}]`;
+      if (operand.type === I32) save += `I32${at} = ${operand.text}; `;
+      else if (operand.type === F64) save += `F64${at} = ${operand.text}; `;
+      else if (!operand.own) save += `${this.assign(operand, this.ownOf(operand.type, h))} `;
+    }
+    if (!this.muted) {
+      const positions = this.#exits.get(save);
+      if (!positions) this.#exits.set(save, [pc]);
+      else if (!positions.includes(pc)) positions.push(pc);
+    }
+    return `pc = ${pc}; break x;`;
+  }
+}
+
+export function isNumber(type: ValType): boolean {
+  return type === I32 || type === I64 || type === F32 || type === F64;
+}
+
+/** Breaks lines at the marks. @returns the text, and the byte of the module for each line */
+function lineUp(text: string): { source: string; lines: number[] } {
+  const lines: number[] = [0];
+  let offset = 0;
+  const source = text.replaceAll(/\u0001(\d+)\u0002|\n/g, (_, mark: string | undefined) => {
+    if (mark !== undefined) offset = Number(mark);
+    lines.push(offset);
+    return '\n';
+  });
+  return { source, lines };
+}

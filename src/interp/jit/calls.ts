@@ -1,0 +1,82 @@
+/** Calls in the source of a function: arguments and results by the frame layout of emit.ts, and the way out behind each call. */
+import { F64, I32, type FuncType } from '../types.js';
+import { Refused, isNumber, type JsBody } from './body.js';
+import { TRAPS, isFixed } from './operands.js';
+
+/** Everything below the arguments has a home, or is what it is whatever the callee does. */
+function settleBelow(s: JsBody, height: number): void {
+  for (let h = 0; h < height; h++) if (!isFixed(s.stack[h])) s.settle(h);
+}
+
+/** Puts the arguments that do not go as arguments of JavaScript into the callee's frame. @returns those that do */
+function putArguments(s: JsBody, first: number, inFrame: boolean): string {
+  const list: string[] = [];
+  for (let h = first; h < s.height; h++) {
+    const operand = s.stack[h];
+    if (operand.type === I32 && !inFrame) continue;
+    if (operand.flags & TRAPS) s.flush(TRAPS, h);
+    if (operand.type === I32) s.line(`I32[fp + ${s.slot(h)}] = ${operand.text};`);
+    else if (operand.type === F64) s.line(`F64[fp + ${s.slot(h)}] = ${operand.text};`);
+    else if (!operand.own) s.line(s.assign(operand, s.ownOf(operand.type, h)));
+  }
+  for (let h = first; h < s.height; h++) if (s.stack[h].type === I32 && !inFrame) list.push(`, ${s.stack[h].text}`);
+  return list.join('');
+}
+
+function takeResults(s: JsBody, type: FuncType, first: number, inFrame: boolean): void {
+  const { results } = type;
+  results.forEach((result, i) => {
+    if (!isNumber(result)) throw new Refused();
+    const home = s.ownOf(result, first + i);
+    if (result === I32 && (inFrame || results.length > 1)) s.line(`${home.text} = I32[fp + ${s.slot(first + i)}];`);
+    if (result === F64) s.line(`${home.text} = F64[fp + ${s.slot(first + i)}];`);
+    s.push(home);
+  });
+}
+
+export function call(s: JsBody, index: number): void {
+  const { module } = s.code;
+  const type = module.types[module.funcs[index]];
+  if (!type.params.every(isNumber)) throw new Refused();
+  const first = s.height - type.params.length;
+  const imported = index < module.imported.func;
+  s.hasCalls = true;
+  settleBelow(s, first);
+  const args = putArguments(s, first, imported);
+  (imported ? s.imports : s.callees).add(index);
+  s.stack.length = first;
+  const base = `fp + ${s.slot(first)}`;
+  const after = s.positions.after(s.offset);
+  const single = type.results.length === 1 && type.results[0] === I32;
+  if (imported) {
+    s.line(`${s.mark()}h${index}(${base}, d - COST);`);
+  } else {
+    const callee = index === s.index && s.loop === undefined ? `w${index}` : `c${index}.f`;
+    s.line(`${single ? `${s.ownOf(I32, first).text} = ` : ''}${s.mark()}${callee}(${base}, d - COST${args});`);
+  }
+  s.line(`if (U[0] < 0) { ${s.exit(after, first)} }`);
+  takeResults(s, type, first, imported);
+}
+
+export function callIndirect(s: JsBody, typeIndex: number, table: number): void {
+  const { module } = s.code;
+  const type = module.types[typeIndex];
+  if (!type.params.every(isNumber) || module.tables[table].type.is64) throw new Refused();
+  const top = s.height - 1;
+  const first = top - type.params.length;
+  s.hasCalls = true;
+  settleBelow(s, s.height);
+  const before = s.positions.at(s.offset), after = s.positions.after(s.offset);
+  const element = s.stack[top].text;
+  const unusual = s.exit(before, s.height);
+  s.pop();
+  const args = putArguments(s, first, false);
+  s.tables.add(table);
+  s.stack.length = first;
+  const base = `fp + ${s.slot(first)}`;
+  const single = type.results.length === 1 && type.results[0] === I32;
+  s.line(`{ const e = e${table}[${element} >>> 0]; if (e === undefined || e === null || e.typeId !== ${s.code.typeIds[typeIndex]} || e.instance !== INST) { defer(); ${unusual} }`);
+  s.line(`${single ? `${s.ownOf(I32, first).text} = ` : ''}${s.mark()}e.cell.f(${base}, d - COST${args}); }`);
+  s.line(`if (U[0] < 0) { ${s.exit(after, first)} }`);
+  takeResults(s, type, first, false);
+}

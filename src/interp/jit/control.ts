@@ -1,0 +1,182 @@
+/** Structured control in the source of a function: labelled blocks, loops that look at the fuel, and the results of the function. */
+import { F64, I32, I64, type ValType } from '../types.js';
+import { JsBody, Refused, isNumber } from './body.js';
+import { condition } from './operands.js';
+
+const MAX_NESTING = 150;
+
+interface Label {
+  readonly kind: 'func' | 'block' | 'loop' | 'if';
+  readonly name: string;
+  readonly height: number;
+  readonly params: readonly ValType[];
+  readonly results: readonly ValType[];
+  /** of a loop: the interpreter's position */
+  readonly start: number;
+  reached: boolean;
+  /** of an `if`: whether its else is still to come */
+  otherwise: boolean;
+  /** it is around the loop at which the function is entered */
+  readonly around: boolean;
+  /** of an `if`: its else cannot be reached from the entry, and is not put out */
+  silent: boolean;
+}
+
+export class JsControl extends JsBody {
+  readonly labels: Label[] = [];
+  #labelCount = 0;
+
+  label(depth: number): Label {
+    return this.labels[this.labels.length - 1 - depth];
+  }
+
+  newLabel(kind: Label['kind'], height: number, params: readonly ValType[], results: readonly ValType[]): Label {
+    if (![...params, ...results].every(isNumber) || this.labels.length > MAX_NESTING) throw new Refused();
+    return { kind, name: `a${this.#labelCount++}`, height, params, results, start: kind === 'loop' ? this.positions.loop(this.offset) : 0, reached: false, otherwise: kind === 'if', around: this.muted && this.offset !== this.loop, silent: false };
+  }
+
+  block(op: number, typeIndex: number, valType: ValType): void {
+    const type = typeIndex < 0 ? undefined : this.code.module.types[typeIndex];
+    const params = type ? type.params : [];
+    const results = type ? type.results : valType === 0 ? [] : [valType];
+    const test = op === 0x04 ? this.pop() : undefined;
+    if (test) this.order(test);
+    this.settleFrom(0);
+    const height = this.height - params.length;
+    if (op === 0x03) {
+      const label = this.newLabel('loop', height, params, results);
+      this.labels.push(label);
+      if (this.muted && this.offset === this.loop) {
+        // what is around the entry is there to be broken out of
+        this.muted = false;
+        for (const around of this.labels) if (around.kind !== 'func') super.line(`${around.name}: ${around === label ? 'for (;;) ' : ''}{`);
+      } else {
+        this.line(`${label.name}: for (;;) {`);
+      }
+      this.hasLoops = true;
+      const leave = this.exit(label.start, this.height);
+      this.line(`if (--n < 0) { n = CHUNK; if ((U[0] = U[0] - CHUNK - 1) < 0) { ${leave} } }`);
+      return;
+    }
+    const label = this.newLabel(op === 0x02 ? 'block' : 'if', height, params, results);
+    this.labels.push(label);
+    this.line(`${label.name}: ${test ? `if (${condition(test)}) ` : ''}{`);
+  }
+
+  else(dead: boolean): void {
+    const label = this.label(0);
+    if (!dead) {
+      this.settleFrom(label.height);
+      label.reached = true;
+    }
+    label.otherwise = false;
+    if (label.around && !this.muted) {
+      this.muted = true;
+      label.silent = true;
+    } else {
+      this.line('} else {');
+    }
+    this.#reset(label, label.params);
+  }
+
+  /** @returns whether what follows cannot be reached */
+  end(dead: boolean): boolean {
+    const label = this.labels.pop()!;
+    if (label.kind === 'func') {
+      if (!dead) this.return();
+      return true;
+    }
+    if (!dead) this.settleFrom(label.height);
+    if (label.silent) this.muted = false;
+    if (label.kind === 'loop' && !label.around && !dead) this.line('break;');
+    this.line('}');
+    this.#reset(label, label.results);
+    return dead && !label.reached && !label.otherwise;
+  }
+
+  /** The operand stack as it is at a label. */
+  #reset(label: Label, types: readonly ValType[]): void {
+    this.stack.length = label.height;
+    for (const type of types) this.push(this.ownOf(type, this.height));
+  }
+
+  #arity(label: Label): number {
+    return (label.kind === 'loop' ? label.params : label.results).length;
+  }
+
+  /** Statements that go to a label with the topmost operands, and leave the operand stack as it is. */
+  #goTo(label: Label): string {
+    if (label.kind === 'func') return this.#returnText();
+    const n = this.#arity(label);
+    const lines: string[] = [];
+    for (let i = 0; i < n; i++) {
+      const from = this.stack[this.height - n + i];
+      const to = this.ownOf(from.type, label.height + i);
+      if (from.text !== to.text) lines.push(this.assign(from, to));
+    }
+    if (label.kind === 'loop' && label.around) {
+      // the frame goes back to the interpreter at its header, where it is taken over in turn
+      const operands = this.stack.slice(0, label.height);
+      for (const type of label.params) operands.push(this.ownOf(type, operands.length));
+      lines.push(`stop(); ${this.exit(label.start, operands.length, operands)}`);
+      return lines.join(' ');
+    }
+    label.reached = true;
+    lines.push(`${label.kind === 'loop' ? 'continue' : 'break'} ${label.name};`);
+    return lines.join(' ');
+  }
+
+  branch(label: Label): void {
+    const n = this.#arity(label);
+    this.settleFrom(this.height - n);
+    this.line(this.#goTo(label));
+  }
+
+  branchIf(label: Label): void {
+    const test = this.pop();
+    this.order(test);
+    this.settleFrom(this.height - this.#arity(label));
+    this.line(`if (${condition(test)}) { ${this.#goTo(label)} }`);
+  }
+
+  branchTable(labels: Int32Array, n: number): void {
+    const index = this.pop();
+    this.order(index);
+    this.settleFrom(this.height - this.#arity(this.label(labels[n])));
+    this.line(`switch (${index.text}) {`);
+    const cases = new Map<Label, number[]>();
+    for (let i = 0; i < n; i++) {
+      const label = this.label(labels[i]);
+      const list = cases.get(label);
+      if (list) list.push(i);
+      else cases.set(label, [i]);
+    }
+    const other = this.label(labels[n]);
+    for (const [label, list] of cases) if (label !== other) this.line(`${list.map((i) => `case ${i}:`).join(' ')} ${this.#goTo(label)}`);
+    this.line(`default: ${this.#goTo(other)}`);
+    this.line('}');
+  }
+
+  return(): void {
+    const { results } = this.type;
+    if (results.length > 1) this.settleFrom(this.height - results.length);
+    else if (results.length === 1) this.order(this.stack[this.height - 1]);
+    this.line(this.#returnText());
+  }
+
+  #returnText(): string {
+    const { results } = this.type;
+    const first = this.height - results.length;
+    if (results.length === 1 && results[0] === I32) return `return (${this.stack[first].text});`;
+    const lines: string[] = [];
+    for (let i = 0; i < results.length; i++) {
+      const operand = this.stack[first + i];
+      if (operand.type === I32) lines.push(`I32[fp + ${i}] = ${operand.text};`);
+      else if (operand.type === F64) lines.push(`F64[fp + ${i}] = ${operand.text};`);
+      else if (operand.type === I64) lines.push(`I64[fp + ${i}] = ${operand.text};`);
+      else lines.push(operand.bits === undefined ? `F32[fp + ${i}] = ${operand.text};` : `I32[fp + ${i}] = ${operand.bits};`);
+    }
+    lines.push('return 0;');
+    return lines.join(' ');
+  }
+}

@@ -1,0 +1,123 @@
+/** Globals and memory in the source of a function: loads and stores with exact traps, and what is left to the interpreter. */
+import type { Mnemonic } from '../opcodes.js';
+import { F32, F64, I32, I64, type ValType } from '../types.js';
+import { Refused, isNumber, type JsBody } from './body.js';
+import { GLOBAL, TRAPS, combine, type Operand } from './operands.js';
+
+// ---- globals
+
+export function getGlobal(s: JsBody, index: number): void {
+  const { type } = s.code.module.globals[index].type;
+  if (!isNumber(type)) throw new Refused();
+  s.globals.add(index);
+  const operand = combine(type, `g${index}[0]`, [], { flags: GLOBAL, depth: 0 });
+  s.push(type === F32 ? { ...operand, bits: `b${index}[0]` } : operand);
+}
+
+export function setGlobal(s: JsBody, index: number): void {
+  const { type } = s.code.module.globals[index].type;
+  if (!isNumber(type)) throw new Refused();
+  s.globals.add(index);
+  const value = s.pop();
+  s.flush(TRAPS | GLOBAL);
+  s.line(type === F32 && value.bits !== undefined ? `b${index}[0] = ${value.bits};` : `g${index}[0] = ${value.text};`);
+}
+
+// ---- memory
+
+export function access(s: JsBody, op: number, mnemonic: Mnemonic, offset: number): void {
+  if (op >= 0x36) {
+    store(s, mnemonic, offset);
+    return;
+  }
+  const [type, load] = mnemonic.split('.');
+  if (load === 'load' && type === 'i64') s.atom(s.height - 1);
+  const address = s.pop();
+  const at = addressText(address, offset);
+  const read = (method: string, more = 0) => `${s.mark()}${s.view}.get${method}(${more > 0 ? `${at} + ${more}` : at}${method.endsWith('8') ? '' : ', true'})`;
+  const push = (t: ValType, text: string, more: Partial<Operand> = {}) => {
+    const result = combine(t, text, [address], more);
+    s.push({ ...result, flags: result.flags | TRAPS });
+  };
+  if (load === 'load') {
+    if (type === 'i32') push(I32, read('Int32'));
+    else if (type === 'f64') push(F64, read('Float64'));
+    else if (type === 'f32') push(F32, read('Float32'), { bits: read('Int32') });
+    else push(I64, `((BigInt(${read('Uint32', 4)}) << 32n) + BigInt(${read('Uint32')}))`, { exact: false });
+    return;
+  }
+  const [, size, sign] = /^load(\d+)_([su])$/.exec(load)!;
+  if (type === 'i32') push(I32, read(`${sign === 's' ? 'Int' : 'Uint'}${size}`));
+  else push(I64, sign === 's' ? `BigInt.asIntN(${size}, BigInt(${read(`Uint${size}`)}))` : `BigInt(${read(`Uint${size}`)})`);
+}
+
+function store(s: JsBody, mnemonic: Mnemonic, offset: number): void {
+  const [type, store] = mnemonic.split('.');
+  const top = s.height - 1;
+  let low = '', high = '';
+  if (type === 'i64') {
+    const { constant } = s.stack[top];
+    if (constant !== undefined) {
+      low = `(${Number(BigInt.asIntN(32, BigInt(constant)))})`;
+      high = `(${Number(BigInt(constant) >> 32n)})`;
+    } else {
+      const slot = s.inSlot(top);
+      low = s.low(slot);
+      high = s.high(slot);
+    }
+    if (store === 'store') s.atom(top - 1);
+  }
+  const value = s.pop(), address = s.pop();
+  s.flush(TRAPS);
+  const at = addressText(address, offset);
+  const write = (method: string, text: string, more = 0) => s.line(`${s.mark()}${s.view}.set${method}(${more > 0 ? `${at} + ${more}` : at}, ${text}${method.endsWith('8') ? '' : ', true'});`);
+  const size = store.slice(5) || '32';
+  if (type === 'f64') write('Float64', value.text);
+  else if (type === 'f32') write(value.bits === undefined ? 'Float32' : 'Int32', value.bits ?? value.text);
+  else if (type === 'i32') write(`Int${size}`, value.text);
+  else if (store !== 'store') write(`Int${size}`, low);
+  else {
+    // the upper half first, so that it writes all or nothing
+    write('Int32', high, 4);
+    write('Int32', low);
+  }
+}
+
+/** Has the interpreter carry out an instruction on `n` operands in their slots. */
+export function cold(s: JsBody, n: number, result?: ValType): void {
+  const { module } = s.code;
+  if (module.memories.some(({ is64 }) => is64) || module.tables.some(({ type }) => type.is64)) throw new Refused();
+  const first = s.height - n;
+  s.flush(TRAPS | GLOBAL);
+  for (let h = first; h < s.height; h++) {
+    const operand = s.stack[h];
+    // the instruction may read the local itself
+    if (operand.local >= 0) s.line(`I32[fp + ${operand.local}] = ${operand.text};`);
+    s.line(`I32[fp + ${s.slot(h)}] = ${operand.text};`);
+  }
+  s.stack.length = first;
+  const pc = s.positions.at(s.offset);
+  s.line(`${s.mark()}carryOut(${pc}, fp);`);
+  if (result === undefined) return;
+  const home = s.ownOf(I32, first);
+  // lowering may have let it write the local that the result goes to
+  s.line(`${home.text} = I32[fp + ${s.code.words[pc] >>> 12}];`);
+  s.push(home);
+}
+
+/** memory.copy and memory.fill of the first memory, which a helper does; where that would trap, the interpreter says so. */
+export function bulk(s: JsBody, helper: 'copied' | 'filled' | undefined): void {
+  if (!helper) return cold(s, 3);
+  const first = s.height - 3;
+  s.flush(TRAPS | GLOBAL);
+  for (let h = first; h < s.height; h++) s.atom(h);
+  const [a, b, c] = s.stack.slice(first);
+  s.line(`if (!${helper}(${a.text}, ${b.text}, ${c.text})) {`);
+  cold(s, 3);
+  s.line('}');
+}
+
+function addressText({ text, constant }: Operand, offset: number): string {
+  if (constant !== undefined) return String((Number(constant) >>> 0) + offset);
+  return offset === 0 ? `(${text} >>> 0)` : `(${text} >>> 0) + ${offset}`;
+}
