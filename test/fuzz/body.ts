@@ -7,7 +7,8 @@ import { leb, vec, type Bytes } from '../interp/wasm.js';
 import { sleb } from '../support/wasm.js';
 import type { Instruction, Instructions } from './instructions.js';
 import type { Random } from './random.js';
-import { CODE, type Block, type FuncTree, type If, type Label, type Letter, type Node, type Op } from './tree.js';
+import { isGc, read, written, type Values } from './body-gc.js';
+import { CODE, HEAP_CODE, type Block, type FuncTree, type If, type Label, type Letter, type Node, type Op } from './tree.js';
 
 /** What a body may refer to. Global 0 is the fuel, an i32, and global 1 sums up what bodies see, an i64. */
 export interface Surroundings {
@@ -30,6 +31,7 @@ export interface Surroundings {
   readonly tailCalls: boolean;
   /** calls through typed references, and branches on null */
   readonly funcRefs: boolean;
+  readonly gc: boolean;
   /** the parameters of each tag; none where there are no exceptions */
   readonly tags: readonly string[];
   /** in the first encoding */
@@ -56,7 +58,7 @@ export function zero(type: Letter): Op {
     case 'f': case 'F': return op('f32.const', [], type, 0, 0, 0, 0);
     case 'd': case 'D': return op('f64.const', [], type, 0, 0, 0, 0, 0, 0, 0, 0);
     case 'v': return op('v128.const', [], type, new Array<number>(16).fill(0));
-    default: return op('ref.null', [], type, CODE[type]);
+    default: return op('ref.null', [], type, HEAP_CODE[type]);
   }
 }
 
@@ -88,6 +90,7 @@ export class BodyMaker {
   readonly #scratch: { readonly [letter: string]: number };
   readonly #function: Label = { hint: 'function' };
   readonly #type: string;
+  readonly #forGc: Values;
   #scopes: Scope[];
   /** labels of the catches in reach, for rethrow */
   #catches: Label[] = [];
@@ -98,6 +101,7 @@ export class BodyMaker {
   constructor(random: Random, around: Surroundings, type: string, size: number) {
     this.#random = random;
     this.#around = around;
+    this.#forGc = { random, value: (type, depth) => this.#value(type, depth), localOf: (type) => this.#localOf(type) };
     this.#type = type;
     const [params, results] = type.split(':');
     this.#results = results;
@@ -171,6 +175,7 @@ export class BodyMaker {
     this.#left--;
     if (depth <= 0 || this.#left <= 0) return [this.#assign(0)];
     const next = depth - 1;
+    if (this.#around.gc && random.once(8)) return [written(this.#forGc, next)];
     switch (random.below(26)) {
       case 0: case 1: case 2: case 3: case 4: return [this.#assign(next)];
       case 5: case 6: case 7: return [this.#store(next)];
@@ -515,7 +520,7 @@ export class BodyMaker {
     switch (random.below(22)) {
       case 0: {
         const operands = [this.#value(type, next), this.#value(type, next), this.#value('i', next)];
-        return 'rex'.includes(type) || random.once(6) ? op('select_t', operands, type, vec([[CODE[type]]])) : op('select', operands, type);
+        return 'rexsab'.includes(type) || random.once(6) ? op('select_t', operands, type, vec([CODE[type]])) : op('select', operands, type);
       }
       case 1: return this.#if(random.once(4) ? this.#types(1) : '', type, next);
       case 2: return this.#around.tags.length > 0 && random.once(3) ? this.#try(type, next) : this.#block(random.once(4) ? this.#types(2) : '', type, next);
@@ -543,6 +548,10 @@ export class BodyMaker {
         return op(one.op, [this.#aligned(this.#address(next), one), ...one.params.map((param) => this.#value(param, next))], type, ...this.#memarg(one), lane);
       } break;
       case 11: if (type === 'i') return this.#special(next); break;
+    }
+    if (this.#around.gc && (isGc(type) || random.once(6))) {
+      const made = read(this.#forGc, type, next);
+      if (made) return made;
     }
     if ((type === 'F' || type === 'D') && random.once(3)) return this.#canonical(type, next);
     if ((type === 'f' || type === 'd') && random.once(10)) return { ...this.#value(type === 'f' ? 'F' : 'D', next), gives: type };
@@ -572,7 +581,7 @@ export class BodyMaker {
       case 0: return this.#around.is64 ? op('i32.wrap_i64', [op('memory.size', [], 'l', this.#memory())], 'i') : op('memory.size', [], 'i', this.#memory());
       case 1: return op('table.size', [], 'i', leb(random.below(this.#around.tables.length)));
       case 2: return this.#around.is64 ? op('i32.wrap_i64', [this.#grow(depth)], 'i') : this.#grow(depth);
-      default: return op('ref.is_null', [this.#value(random.pick(this.#around.letters.includes('x') ? ['r', 'e', 'x'] : ['r', 'e']), depth)], 'i');
+      default: return op('ref.is_null', [this.#value(random.pick(['r', 'e', ...this.#around.letters.filter((letter) => 'xsab'.includes(letter))] as Letter[]), depth)], 'i');
     }
   }
 

@@ -4,7 +4,7 @@ import { leb } from '../interp/wasm.js';
 import { BodyMaker, constant, op, zero, type Surroundings } from './body.js';
 import { instructionsFor, type Instructions } from './instructions.js';
 import { Random } from './random.js';
-import type { FuncTree, Letter, ModuleTree, Table } from './tree.js';
+import { GC_LETTERS, type FuncTree, type Letter, type ModuleTree, type Table } from './tree.js';
 
 /** Host functions that every module imports: all types there and back, and several results. */
 const HOST = [{ name: 'note', type: 'i:' }, { name: 'mix', type: 'il:l' }, { name: 'float', type: 'fd:d' }, { name: 'give', type: ':e' }, { name: 'pair', type: 'e:if' }];
@@ -27,7 +27,8 @@ export function generate(seed: number, features: ReadonlySet<Feature>): ModuleTr
   const instructions = instructionsWithout(features, [...vectors ? [] : ['simd'] as const, ...random.once(4) ? [] : ['threads'] as const]);
   const legacy = features.has('legacy-exceptions') && (!features.has('exceptions') || random.once(2));
   const throws = (legacy || features.has('exceptions')) && random.once(2);
-  const letters: Letter[] = [...'iiillfdFD' as Iterable<Letter>, ...vectors ? ['v', 'v', 'v'] as const : [], ...random.once(2) ? ['r', 'e'] as const : [], ...throws && !legacy ? ['x'] as const : []];
+  const gc = features.has('gc') && random.once(2);
+  const letters: Letter[] = [...'iiillfdFD' as Iterable<Letter>, ...vectors ? ['v', 'v', 'v'] as const : [], ...random.once(2) ? ['r', 'e'] as const : [], ...throws && !legacy ? ['x'] as const : [], ...gc ? GC_LETTERS : []];
   const some = (most: number, from: readonly Letter[]) => Array.from({ length: random.below(most + 1) }, () => random.pick(from)).join('');
   /** what a signature may have: the bits of a float that goes through a call are not known to be determined */
   const passing = letters.filter((letter) => !'FDx'.includes(letter));
@@ -67,11 +68,11 @@ export function generate(seed: number, features: ReadonlySet<Feature>): ModuleTr
   const tags = throws ? Array.from({ length: 1 + random.below(3) }, () => some(3, passing)) : [];
   const around: Surroundings = {
     instructions, letters, callees, globals, slots, tables: tables.map(({ elem }) => elem), memoryBytes: memory.min * PAGE, memories, is64: memory.is64, grows: max !== undefined,
-    datas: datas.length, elems: elems.map(({ table }) => table), tailCalls: features.has('tail-call') && random.once(2), funcRefs: features.has('function-references') && features.has('gc') && random.once(2), tags, legacy,
+    datas: datas.length, elems: elems.map(({ table }) => table), tailCalls: features.has('tail-call') && random.once(2), funcRefs: features.has('function-references') && features.has('gc') && random.once(2), gc, tags, legacy,
   };
-  const funcs = types.map((type): FuncTree => new BodyMaker(random, around, type, 40 + random.below(random.once(4) ? 900 : 250)).make(!type.includes('v')));
+  const funcs = types.map((type): FuncTree => new BodyMaker(random, around, type, 40 + random.below(random.once(4) ? 900 : 250)).make(!/[vsab]/.test(type)));
   if (random.once(25)) funcs.push(endless(HOST.length + funcs.length));
-  return { imports: HOST, funcs, memory, memories, tables, globals, tags, elems, datas, start };
+  return { imports: HOST, funcs, memory, memories, gc, tables, globals, tags, elems, datas, start };
 }
 
 /** Calls itself until the stack is used up. Nothing else is seen of it. */

@@ -34,7 +34,7 @@ const PURE = /^f(?:32|64)\.(?:abs|neg|copysign)$/;
 const LOOKS = /reinterpret_f|\.splat$|replace_lane|store/;
 
 export function instructionsFor(features: ReadonlySet<Feature>): Instructions {
-  const none = (): Record<Letter, Instruction[]> => ({ i: [], l: [], f: [], d: [], F: [], D: [], v: [], r: [], e: [], x: [] });
+  const none = (): Record<Letter, Instruction[]> => ({ i: [], l: [], f: [], d: [], F: [], D: [], v: [], r: [], e: [], x: [], s: [], a: [], b: [] });
   const simple = none(), loads = none(), stores: Instruction[] = [];
   for (const [, op, immediates, signature, feature] of ROWS) {
     // relaxed instructions may differ from engine to engine, and nobody can wait here

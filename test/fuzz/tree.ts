@@ -3,7 +3,7 @@
  * be taken out without counting anew. `encode` writes the binary format. Says nothing about validity: a label that encloses
  * nothing any more is a NoLabel, all else V8 is asked.
  *
- * Types are letters: i l f d v (numbers, vectors), r e x (funcref, externref, exnref), and F D, which are f and d whose bits are
+ * Types are letters: i l f d v (numbers, vectors), r e x (funcref, externref, exnref), s a b (structs and arrays), and F D, which are f and d whose bits are
  * determined, NaN or not: what has no such bits may not be looked at (generate.ts).
  */
 import { OP, type Mnemonic } from '#src/interp/opcodes.js';
@@ -11,8 +11,21 @@ import { EXNREF, EXTERNREF, F32, F64, FUNCREF, I32, I64, V128 } from '#src/inter
 import { HEADER, leb, name, section, vec, type Bytes } from '../interp/wasm.js';
 import { sleb } from '../support/wasm.js';
 
-export type Letter = 'i' | 'l' | 'f' | 'd' | 'F' | 'D' | 'v' | 'r' | 'e' | 'x';
-export const CODE: { readonly [L in Letter]: number } = { i: I32, l: I64, f: F32, d: F64, F: F32, D: F64, v: V128, r: FUNCREF, e: EXTERNREF, x: EXNREF };
+export type Letter = 'i' | 'l' | 'f' | 'd' | 'F' | 'D' | 'v' | 'r' | 'e' | 'x' | 's' | 'a' | 'b';
+/** types that come before those of functions, where `gc` is set */
+export const STRUCT = 0, ARRAY = 1, BYTES = 2;
+export const GC_LETTERS: readonly Letter[] = ['s', 'a', 'b'];
+const REF_NULL = 0x63;
+export const CODE: { readonly [L in Letter]: Bytes } = {
+  i: [I32], l: [I64], f: [F32], d: [F64], F: [F32], D: [F64], v: [V128], r: [FUNCREF], e: [EXTERNREF], x: [EXNREF], s: [REF_NULL, STRUCT], a: [REF_NULL, ARRAY], b: [REF_NULL, BYTES],
+};
+/** what ref.null names */
+export const HEAP_CODE: { readonly [letter: string]: Bytes } = { r: [FUNCREF], e: [EXTERNREF], x: [EXNREF], s: [STRUCT], a: [ARRAY], b: [BYTES] };
+const I8 = 0x78, MUTABLE = 1;
+/** A struct of all kinds of fields, an array of i64 and one of bytes, which may name each other. */
+const GC_TYPES: Bytes = [0x4e, 3,
+  [0x5f, vec([...[[I32], [I64], [F64], [I8], CODE.s, CODE.a].map((type): Bytes => [type, MUTABLE])])],
+  [0x5e, I64, MUTABLE], [0x5e, I8, MUTABLE]];
 
 /** Compared by identity; the names are for people. */
 export interface Label { readonly hint: string }
@@ -43,6 +56,8 @@ export interface ModuleTree {
   /** data goes to the first; the others are like it */
   readonly memory: { readonly min: number; readonly max: number | undefined; readonly is64: boolean };
   readonly memories: number;
+  /** the types of structs and arrays are there */
+  readonly gc: boolean;
   readonly tables: readonly Table[];
   /** the first one is exported as "fuel" */
   readonly globals: readonly { readonly type: Letter; readonly mutable: boolean; readonly init: Op }[];
@@ -62,7 +77,7 @@ export function encode(tree: ModuleTree): Uint8Array {
   const typeIndex = (text: string) => {
     const key = text.replace(/F/g, 'f').replace(/D/g, 'd');
     const at = types.indexOf(key);
-    return at >= 0 ? at : types.push(key) - 1;
+    return (tree.gc ? GC_LETTERS.length : 0) + (at >= 0 ? at : types.push(key) - 1);
   };
   const imports = tree.imports.map((one) => [name('host'), name(one.name), 0, leb(typeIndex(one.type))]);
   const funcs = tree.funcs.map(({ type }) => leb(typeIndex(type)));
@@ -79,12 +94,12 @@ export function encode(tree: ModuleTree): Uint8Array {
   };
   const address = (at: number, is64 = false) => [is64 ? OP['i64.const'] : OP['i32.const'], sleb(is64 ? BigInt(at) : BigInt(at) << 32n >> 32n), OP['end']];
   const limits = (flags: number, min: number, max: number | undefined) => [flags | Number(max !== undefined), leb(min), ...max === undefined ? [] : [leb(max)]];
-  const items = (funcs: Elem['funcs'], elem: 'r' | 'e') => vec(funcs.map((func) => func === null ? [OP['ref.null'], CODE[elem], OP['end']] : [OP['ref.func'], leb(func), OP['end']]));
+  const items = (funcs: Elem['funcs'], elem: 'r' | 'e') => vec(funcs.map((func) => func === null ? [OP['ref.null'], HEAP_CODE[elem], OP['end']] : [OP['ref.func'], leb(func), OP['end']]));
   const memories = Array.from({ length: tree.memories }, (_, i) => i);
   const exported: Bytes[] = [
     ...tree.funcs.flatMap((func, i) => func.exported ? [[name(`f${i}`), 0, leb(tree.imports.length + i)]] : []),
     ...tree.tables.map((_, i) => [name(`table${i}`), 1, leb(i)]), ...memories.map((i) => [name(i === 0 ? 'memory' : `memory${i}`), 2, leb(i)]),
-    ...tree.globals.flatMap(({ type }, i) => type === 'v' || type === 'x' ? [] : [[name(i === 0 ? FUEL_NAME : `global${i}`), 3, leb(i)]]),
+    ...tree.globals.flatMap(({ type }, i) => 'vxsab'.includes(type) ? [] : [[name(i === 0 ? FUEL_NAME : `global${i}`), 3, leb(i)]]),
   ];
   const sections: Bytes = [
     section(2, vec(imports)), section(3, vec(funcs)),
@@ -103,7 +118,7 @@ export function encode(tree: ModuleTree): Uint8Array {
     section(11, vec(tree.datas.map(({ at, bytes }) => [...at === undefined ? [1] : [0, address(at, tree.memory.is64)], leb(bytes.length), bytes]))),
   ];
   const letters = (text: string) => vec([...text].map((letter) => [CODE[letter as Letter]]));
-  return Uint8Array.from(flat([HEADER, section(1, vec(types.map((type) => [0x60, ...type.split(':').map(letters)]))), sections]));
+  return Uint8Array.from(flat([HEADER, section(1, vec([...tree.gc ? [GC_TYPES] : [], ...types.map((type): Bytes => [0x60, ...type.split(':').map(letters)])])), sections]));
 }
 
 const flat = (bytes: Bytes): number[] => bytes.flat(Infinity as 1) as number[];

@@ -32,8 +32,11 @@ export class JsBody extends JsStack {
   readonly imports = new Set<number>();
   readonly globals = new Set<number>();
   readonly tables = new Set<number>();
-  /** statements that save the operands -> positions at which they are saved so */
-  readonly #exits = new Map<string, number[]>();
+  /** statements that save the operands -> positions at which they are saved so, and what stands for each in `pc` */
+  readonly #exits = new Map<string, Map<number, number>>();
+  /** positions that some exit has: a call may end, with fewer operands, where the next begins */
+  readonly #exitsAt = new Set<number>();
+  #aliases = 0;
   hasLoops = false;
   hasCalls = false;
   offset = 0;
@@ -98,10 +101,14 @@ export class JsBody extends JsStack {
   /** The way out that every call and loop header shares: operands, then locals, to their slots. */
   #leave(): string {
     const lines: string[] = [];
-    const saves = [...this.#exits].filter(([save]) => save !== '');
+    const saves = [...this.#exits].filter(([save, keys]) => save !== '' || [...keys].some(([pc, key]) => pc !== key));
     if (saves.length > 0) {
       lines.push('switch (pc) {');
-      for (const [save, positions] of saves) lines.push(`${positions.map((pc) => `case ${pc}:`).join(' ')} ${save} break;`);
+      for (const [save, positions] of saves) {
+        const plain = [...positions].filter(([pc, key]) => pc === key);
+        if (plain.length > 0 && save !== '') lines.push(`${plain.map(([pc]) => `case ${pc}:`).join(' ')} ${save} break;`);
+        for (const [pc, key] of positions) if (pc !== key) lines.push(`case ${key}: pc = ${pc}; ${save} break;`);
+      }
       lines.push('}');
     }
     this.locals.forEach((type, i) => {
@@ -121,12 +128,15 @@ export class JsBody extends JsStack {
       else if (operand.type === F64) save += `F64${at} = ${operand.text}; `;
       else if (!operand.own) save += `${this.assign(operand, this.ownOf(operand.type, h))} `;
     }
-    if (!this.muted) {
-      const positions = this.#exits.get(save);
-      if (!positions) this.#exits.set(save, [pc]);
-      else if (!positions.includes(pc)) positions.push(pc);
+    if (this.muted) return '';
+    let keys = this.#exits.get(save);
+    if (!keys) this.#exits.set(save, keys = new Map());
+    let key = keys.get(pc);
+    if (key === undefined) {
+      keys.set(pc, key = this.#exitsAt.has(pc) ? --this.#aliases : pc);
+      this.#exitsAt.add(pc);
     }
-    return `pc = ${pc}; break x;`;
+    return `pc = ${key}; break x;`;
   }
 }
 
