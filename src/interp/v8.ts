@@ -1,10 +1,12 @@
 /**
  * V8's own WebAssembly engine behind this project's interface: the yardstick of the benchmarks and a second judge in tests, no
- * part of what runs guests otherwise. Decoding and validation are this project's, so that faults read the same everywhere.
+ * part of what runs guests unless asked for (`--engine v8`). Decoding and validation are this project's, so that faults read
+ * the same everywhere.
  *
- * What it cannot do: wait (a promise of a host function is refused), give way or stop a running guest, bound the depth of
- * calls, pass a v128 to or from the host, and tell apart the traps of `V8_CANNOT_TELL`. A guest's `catch_all` sees what a host
- * function throws. The caller that a host function gets is the instance that imports it, also when it is called through a table.
+ * What it cannot do: wait for a promise of a host function (which is refused, unless the function can do without the event
+ * loop, as engine.ts has it), give way or stop a running guest, bound the depth of calls, show a global of type v128, and tell
+ * apart the traps of `V8_CANNOT_TELL`. A guest's `catch_all` sees what a host function throws. The caller that a host function
+ * gets is the instance that imports it, also when it is called through a table.
  */
 import { ExhaustedError, GuestException, LinkError, UnsupportedError, UsageError } from '../errors.js';
 import type { Engine, Func, Global, HostFunc, HostResult, Imports, Instance, Limits, Memory, RunOptions, Table, Tag, Value } from './engine.js';
@@ -16,6 +18,7 @@ import { FEATURES_ALL } from './opcodes.js';
 import { functionType, processGlobal, processTable, runtimeTypes, type RuntimeType } from './rtt.js';
 import { MAX_TABLE } from './table.js';
 import { EXTERNREF, F32, F64, FUNCREF, I32, I64, V128, isRef, type FuncType, type GlobalType, type MemoryType, type TableType, type ValType } from './types.js';
+import { bridge, fromWords, toWords, wordsOf, type Kind } from './v8-bridge.js';
 import { rewrite, type Rewritten } from './v8-module.js';
 import { FRAMES, isStackOverflow, putFrames, trapOf, type Located } from './v8-trap.js';
 import { decodeAndValidate } from './validate.js';
@@ -59,6 +62,15 @@ export class V8Func implements Func {
   /** @param js V8's function; of a host function the one of some module that lets it out, undefined where none does */
   constructor(readonly rtt: RuntimeType, readonly module: Module | undefined, readonly index: number, readonly host: HostFunc | undefined, public js: JsFunc | undefined) {
     this.type = rtt.def.func;
+  }
+
+  readonly #bridges = new Map<boolean, JsFunc>();
+
+  /** The same function, with words in place of values (v8-bridge.ts). @throws UnsupportedError */
+  words(kind: Kind): JsFunc {
+    let found = this.#bridges.get(kind.bits);
+    if (!found) this.#bridges.set(kind.bits, found = across(this.type, 'values', kind, this.js!, this.name ?? String(this.index)));
+    return found;
   }
 
   get name(): string | undefined {
@@ -182,6 +194,12 @@ function hasVectors({ params, results }: FuncType): boolean {
   return params.includes(V128) || results.includes(V128);
 }
 
+function across(type: FuncType, inner: 'values' | 'words', kind: Kind, imported: JsFunc, name: string): JsFunc {
+  const bytes = bridge(type, inner, kind);
+  if (!bytes) throw new UnsupportedError(`a reference to a type of the module beside a v128 between the host and V8's own engine, in "${name}",`);
+  return new api.Instance(new api.Module(bytes), { '': { '': imported } }).exports['f'] as JsFunc;
+}
+
 const hosts = new WeakMap<HostFunc, V8Func[]>();
 
 function hostFunc(host: HostFunc, type = functionType(host.type)): V8Func {
@@ -298,6 +316,11 @@ export class V8Instance implements Instance {
     return enterGuest(this, func, args);
   }
 
+  /** As the interpreter's: floats are given as their bits, in arguments and results. */
+  callBits(func: Func, args: readonly Value[]): Value[] {
+    return enterGuest(this, func, args, true);
+  }
+
   /** Runs to the end in one go, once the caller has come to its own; the signal counts before that only. */
   async call(func: Func, args: readonly Value[], { signal }: RunOptions = {}): Promise<Value[]> {
     await undefined;
@@ -307,18 +330,20 @@ export class V8Instance implements Instance {
 
   /** What V8 calls for an import. */
   #entry(host: HostFunc, type: FuncType): JsFunc {
-    if (hasVectors(type)) throw new UnsupportedError(`a v128 between the host and V8's own engine, in host function "${host.name}",`);
-    const plainArgs = arePlain(type.params), plainResults = arePlain(type.results);
-    return (...args) => {
+    const plainArgs = arePlain(type.params), plainResults = arePlain(type.results), vectors = hasVectors(type);
+    const entry: JsFunc = (...given) => {
+      const args = vectors ? fromWords(type.params, given) : given;
       const result = runHost(host, this, plainArgs ? args as Value[] : args.map(toOurs));
       try {
         const values = hostValues(type, result, host);
-        const all = plainResults ? values : values.map(toJs);
+        const results = plainResults ? values : values.map(toJs);
+        const all = vectors ? toWords(type.results, results) : results;
         return all.length > 1 ? all : all[0];
       } catch (error) {
         throw fromHost(error);
       }
     };
+    return vectors ? across(type, 'words', { bits: false }, entry, host.name) : entry;
   }
 }
 
@@ -388,11 +413,11 @@ function drive(host: HostFunc, caller: V8Instance, result: HostResult): Value | 
 let depth = 0;
 
 /** The outermost frame of a call, which the stack of a trap ends at: v8-trap.ts looks for its name. */
-function enterGuest(caller: V8Instance, func: Func, args: readonly Value[]): Value[] {
+function enterGuest(caller: V8Instance, func: Func, args: readonly Value[], bits = false): Value[] {
   const limit = Error.stackTraceLimit;
   if (depth++ === 0) Error.stackTraceLimit = FRAMES;
   try {
-    return callGuest(caller, func, args);
+    return callGuest(caller, func, args, bits);
   } catch (error) {
     throw translate(error);
   } finally {
@@ -400,15 +425,17 @@ function enterGuest(caller: V8Instance, func: Func, args: readonly Value[]): Val
   }
 }
 
-function callGuest(caller: V8Instance, wanted: Func, args: readonly Value[]): Value[] {
+function callGuest(caller: V8Instance, wanted: Func, args: readonly Value[], bits = false): Value[] {
   const func = own(wanted);
   const { type, host } = func;
-  checkArgs(func, args, false);
-  if (host) return hostValues(type, runHost(host, caller, args), host);
-  if (hasVectors(type)) throw new UnsupportedError(`a v128 between the host and V8's own engine, in a call of "${func.name ?? func.index}",`);
-  const result = func.js!(...arePlain(type.params) ? args : args.map(toJs));
-  const { length } = type.results;
-  const values = length === 0 ? [] : length === 1 ? [result as Value] : result as Value[];
+  checkArgs(func, args, bits);
+  if (host && !bits) return hostValues(type, runHost(host, caller, args), host);
+  const words = bits || hasVectors(type);
+  const given = arePlain(type.params) ? args : args.map(toJs);
+  const result = words ? func.words({ bits })(...toWords(type.params, given)) : func.js!(...given);
+  const { length } = words ? type.results.flatMap((one) => wordsOf(one, { bits })) : type.results;
+  const all = length === 0 ? [] : length === 1 ? [result as Value] : result as Value[];
+  const values = words ? fromWords(type.results, all) as Value[] : all;
   return arePlain(type.results) ? values : values.map(toOurs);
 }
 

@@ -34,7 +34,7 @@ const CALLBACK: ModuleSpec = {
 
 for (const subject of ENGINES) tests(subject);
 
-function tests({ engine, parts, suspends, deepest, boundsDepth, keepsBits, reasonOf }: Subject): void {
+function tests({ engine, parts, suspends, deepest, boundsDepth, reasonOf }: Subject): void {
   const make = (spec: ModuleSpec, imports: Imports = {}, limits: Partial<Limits> = {}): Instance =>
     engine.instantiate(engine.compile(assemble(spec)), imports, { limits });
 
@@ -43,9 +43,19 @@ function tests({ engine, parts, suspends, deepest, boundsDepth, keepsBits, reaso
       const i = make({ funcs: [{ type: ':il', export: 'f', body: [['i32.const', -1], ['i64.const', -1n]] }] });
       assert.equal(i.callSync(func(i, 'f'), []), [-1, -1n]);
     });
-    if (keepsBits) test('callBits keeps the bits of a signalling f32 NaN', () => {
+    test('callBits keeps the bits of a signalling f32 NaN', () => {
       const i = make(one('f:f', [['local.get', 0]])) as WasmInstance;
       assert.equal(i.callBits(func(i, 'f'), [0x7fa00001]), [0x7fa00001]);
+      const d = make(one('dfi:idf', [['local.get', 2], ['local.get', 0], ['local.get', 1]])) as WasmInstance;
+      assert.equal(d.callBits(func(d, 'f'), [0x7ff4_0000_0000_0001n, 0x7fa00001, -7]), [-7, 0x7ff4_0000_0000_0001n, 0x7fa00001]);
+    });
+    test('v128 goes in and out as sixteen bytes, beside other values, to host functions too', () => {
+      const bytes = (from: number) => Uint8Array.from({ length: 16 }, (_, i) => from + i);
+      const seen: Value[][] = [];
+      const h = host('vi:iv', (args) => { seen.push([...args]); return [args[1], bytes(100)]; });
+      const i = make({ imports: [{ module: 'env', name: 'h', type: 'vi:iv' }], funcs: [{ type: 'iv:iv', export: 'f', body: [['local.get', 1], ['local.get', 0], ['call', 0]] }] }, env({ h }));
+      assert.equal(i.callSync(func(i, 'f'), [5, bytes(0)]), [5, bytes(100)]);
+      assert.equal(seen, [[bytes(0), 5]]);
     });
     test('f64 zero keeps its sign through select, locals and a call', () => {
       const i = make({ funcs: [

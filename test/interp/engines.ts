@@ -23,8 +23,6 @@ export interface Subject {
   readonly deepest: number;
   /** keeps to `callDepth`, and to a frame's largest size */
   readonly boundsDepth: boolean;
-  /** has `callBits` */
-  readonly keepsBits: boolean;
   /** of a trap that should have this reason */
   reasonOf(reason: string): string;
 }
@@ -32,7 +30,10 @@ export interface Subject {
 /** Our own: each tier, both, and one in which frames change tiers all the time. */
 export const TIERS: readonly Engine[] = [interpreter, compiler, mixed, compilerWith('changing tiers', { calls: 1, loops: 2, chunk: 3 })];
 
+export const TIER_SUBJECTS: readonly Subject[] = TIERS.map((engine) =>
+  ({ engine, parts: { Memory: WasmMemory, Table: WasmTable, Global: WasmGlobal }, suspends: true, deepest: 50_000, boundsDepth: true, reasonOf: (reason) => reason }));
+
 export const ENGINES: readonly Subject[] = [
-  ...TIERS.map((engine): Subject => ({ engine, parts: { Memory: WasmMemory, Table: WasmTable, Global: WasmGlobal }, suspends: true, deepest: 50_000, boundsDepth: true, keepsBits: true, reasonOf: (reason) => reason })),
-  { engine: v8, parts: { Memory: V8Memory, Table: V8Table, Global: V8Global }, suspends: false, deepest: 5_000, boundsDepth: false, keepsBits: false, reasonOf: (reason) => V8_CANNOT_TELL.get(reason) ?? reason },
+  ...TIER_SUBJECTS,
+  { engine: v8, parts: { Memory: V8Memory, Table: V8Table, Global: V8Global }, suspends: false, deepest: 5_000, boundsDepth: false, reasonOf: (reason) => [...V8_CANNOT_TELL].find(([one]) => reason.startsWith(one))?.[1] ?? reason },
 ];

@@ -1,6 +1,5 @@
 /** V8's own engine where it differs from ours: what it refuses. The rest is in engines.test.ts. */
 import type { Func, GuestCall, HostFunc, HostResult } from '#src/interp/engine.js';
-import { V128 } from '#src/interp/types.js';
 import { v8 } from '#src/interp/v8.js';
 import { assert, rejectsCode, suite, throwsCode } from '../support/suite.js';
 import { assemble, typeOf, type ModuleSpec } from '../support/wasm.js';
@@ -42,14 +41,5 @@ suite('v8', (test) => {
   });
   test('a fault is told by this project’s validator', () => {
     throwsCode(() => v8.compile(func([], [], [0x6a])), 'WASM_INVALID');
-  });
-  test('a v128 does not get to the host', () => {
-    const instance = v8.instantiate(v8.compile(assemble({ funcs: [{ type: ':v', export: 'f', body: ['unreachable'] }] })), {});
-    const f = instance.exports.get('f') as Func;
-    assert.equal(f.type.results, [V128]);
-    throwsCode(() => instance.callSync(f, []), 'UNSUPPORTED', 'a v128 between the host and V8\'s own engine, in a call of "f", is not supported here');
-    const h: HostFunc = { kind: 'host', name: 'lanes', type: typeOf(':v'), run: () => new Uint8Array(16) };
-    throwsCode(() => v8.instantiate(v8.compile(assemble({ imports: [{ module: 'env', name: 'h', type: ':v' }] })), { env: { h } }),
-      'UNSUPPORTED', 'a v128 between the host and V8\'s own engine, in host function "lanes", is not supported here');
   });
 });

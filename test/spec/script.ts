@@ -1,21 +1,14 @@
 /**
- * Runs one script of the official suite (JSON, see the suite's README) on an engine, and says for every command whether it
- * came out as the script has it; where not, why, and which feature of WebAssembly the command needs that the engine lacks.
+ * Runs one script of the official suite (JSON, see the suite's README) on an engine, and says of every command whether it came
+ * out as the script has it, and where not, why. A command is skipped where the engine says that it does not have what it takes.
  */
-import { GuestException, InvalidError, LinkError, MalformedError, Trap } from '#src/errors.js';
-import { decode } from '#src/interp/decode.js';
-import type { Engine, Extern, Func, Global, HostFunc, Imports, Value } from '#src/interp/engine.js';
+import { GuestException, InvalidError, LinkError, MalformedError, Trap, UnsupportedError } from '#src/errors.js';
+import type { Engine, Extern, Func, Global, HostFunc, Imports, Instance, Value } from '#src/interp/engine.js';
 import { WasmArray, WasmStruct } from '#src/interp/gc.js';
 import { WasmGlobal } from '#src/interp/global.js';
-import { WasmInstance } from '#src/interp/instance.js';
-import { InstrReader } from '#src/interp/instr.js';
-import { interpreter } from '#src/interp/interpreter.js';
-import { WasmMemory } from '#src/interp/memory.js';
 import type { Module } from '#src/interp/module.js';
-import { FEATURES_3_0, FEATURES_ALL, type Feature } from '#src/interp/opcodes.js';
-import { WasmTable } from '#src/interp/table.js';
 import { F32, F64, FUNCREF, I32, I64, V128, type ValType } from '#src/interp/types.js';
-import { validate } from '#src/interp/validate.js';
+import type { Subject } from '../interp/engines.js';
 
 export interface Script { readonly source: string; readonly commands: readonly Command[]; readonly modules: readonly string[] }
 interface ModuleRef { readonly form: 'definition' | 'instance'; readonly name?: string; readonly binary?: number; readonly of?: string }
@@ -31,53 +24,44 @@ export type Command =
   | { readonly type: 'assert_trap' | 'assert_exhaustion' | 'assert_exception'; readonly action: Action; readonly text: string }
   | { readonly type: 'assert_invalid' | 'assert_malformed' | 'assert_unlinkable' | 'assert_uninstantiable'; readonly module: ModuleRef; readonly text: string };
 
-/** `feature` is undefined where nothing explains the failure. */
-export interface Outcome { readonly ok: boolean; readonly why?: string; readonly feature?: string }
+export interface Outcome { readonly how: 'passed' | 'failed' | 'skipped'; readonly why?: string }
 
-/** What could not be made, and what is asked of it fails for the same reason. */
+/** What the suite asks of an instance beyond what hosts do: the bits of NaNs. */
+type BitInstance = Instance & { callBits(func: Func, args: readonly Value[]): Value[] };
+
+/** What could not be made; what is asked of it comes out the same way. */
 class Missing {
-  constructor(readonly why: string, readonly feature: string | undefined) {}
+  constructor(readonly why: unknown) {}
 }
 
-class Failure extends Error {
-  constructor(message: string, readonly feature?: string) {
-    super(message);
-  }
-}
+class Failure extends Error {}
 
 export class ScriptRun {
   readonly #engine: Engine;
+  readonly #subject: Subject;
   readonly #modules: readonly Uint8Array[];
   readonly #definitions = new Map<string, Module | Missing>();
-  readonly #instances = new Map<string, WasmInstance | Missing>();
-  readonly #registered = new Map<string, WasmInstance | Missing>();
+  readonly #instances = new Map<string, BitInstance | Missing>();
+  readonly #registered = new Map<string, BitInstance | Missing>();
   #definition: Module | Missing | undefined;
-  #current: WasmInstance | Missing | undefined;
-  readonly #spectest = spectest();
-  /** what the first module that could not be made needs: the script counts on what that one would have done */
-  #lacking: string | undefined;
+  #current: BitInstance | Missing | undefined;
+  readonly #spectest: { readonly [item: string]: Extern | undefined };
 
-  constructor(readonly script: Script, engine: Engine) {
-    this.#engine = engine;
+  constructor(readonly script: Script, subject: Subject) {
+    this.#engine = subject.engine;
+    this.#subject = subject;
+    this.#spectest = spectest(subject);
     this.#modules = script.modules.map((text) => Buffer.from(text, 'base64'));
   }
 
   async run(command: Command): Promise<Outcome> {
     try {
       await this.#command(command);
-      return { ok: true };
+      return { how: 'passed' };
     } catch (error) {
       const why = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-      const feature = (error instanceof Failure ? error.feature : undefined) ?? this.#featureOfModule(command) ?? this.#lacking;
-      return { ok: false, why, ...(feature === undefined ? {} : { feature }) };
+      return { how: error instanceof UnsupportedError ? 'skipped' : 'failed', why };
     }
-  }
-
-  /** What an assertion's own module needs. */
-  #featureOfModule(command: Command): string | undefined {
-    if (!('module' in command) || typeof command.module !== 'object' || command.module.binary === undefined) return undefined;
-    const bytes = this.#modules[command.module.binary];
-    return neededFeatures(bytes) ?? (command.type === 'assert_malformed' ? neededFor((features) => malformedAs(bytes, features, command.text)) : undefined);
   }
 
   async #command(command: Command): Promise<void> {
@@ -99,7 +83,7 @@ export class ScriptRun {
         return;
       }
       case 'assert_trap': case 'assert_exhaustion':
-        expectError(() => this.#act(command.action), Trap, command.text, (e) => e.reason);
+        expectError(() => this.#act(command.action), Trap, this.#subject.reasonOf(command.text), (e) => e.reason);
         return;
       case 'assert_exception':
         expectError(() => this.#act(command.action), GuestException, 'unhandled exception', (e) => e.reason);
@@ -127,7 +111,7 @@ export class ScriptRun {
         } catch (error) {
           thrown = error;
         }
-        expectError(() => { if (thrown !== undefined) throw thrown; }, Trap, command.text, (e) => e.reason);
+        expectError(() => { if (thrown !== undefined) throw thrown; }, Trap, this.#subject.reasonOf(command.text), (e) => e.reason);
         return;
       }
     }
@@ -143,23 +127,21 @@ export class ScriptRun {
     try {
       return this.#engine.compile(bytes);
     } catch (error) {
-      const feature = neededFeatures(bytes);
-      this.#lacking ??= feature;
-      return new Missing(String(error), feature);
+      return new Missing(error);
     }
   }
 
   async #instantiate({ name, of }: ModuleRef): Promise<void> {
     const definition = of === undefined ? this.#definition : this.#definitions.get(of);
-    let instance: WasmInstance | Missing;
+    let instance: BitInstance | Missing;
     if (definition instanceof Missing) {
       instance = definition;
     } else {
       try {
-        instance = this.#engine.instantiate(definition!, this.#imports()) as WasmInstance;
+        instance = this.#engine.instantiate(definition!, this.#imports()) as BitInstance;
         await instance.start();
       } catch (error) {
-        instance = new Missing(String(error), error instanceof Failure ? error.feature : undefined);
+        instance = new Missing(error);
       }
     }
     this.#current = instance;
@@ -179,11 +161,11 @@ export class ScriptRun {
       const instance = this.#registered.get(module);
       if (instance === undefined) return undefined;
       known(instance);
-      return (instance as WasmInstance).exports.get(item);
+      return (instance as BitInstance).exports.get(item);
     };
   }
 
-  #find(name: string | undefined): WasmInstance | Missing {
+  #find(name: string | undefined): BitInstance | Missing {
     const instance = name === undefined ? this.#current : this.#instances.get(name);
     if (!instance) throw new Failure(`no instance ${name ?? ''}`);
     return instance;
@@ -192,99 +174,17 @@ export class ScriptRun {
   #act({ type, module, field, args = [] }: Action): (readonly [ValType, Value])[] {
     const instance = this.#find(module);
     known(instance);
-    const item = (instance as WasmInstance).exports.get(field);
+    const item = (instance as BitInstance).exports.get(field);
     if (!item) throw new Failure(`no export "${field}"`);
-    if (type === 'get') {
-      const global = item as Global as WasmGlobal;
-      const { words, at } = global;
-      const bits: Value = global.isReference ? global.ref : global.type.type === V128 ? global.value : global.isWide ? BigInt(words[at + 1]) << 32n | BigInt(words[at] >>> 0) : words[at];
-      return [[global.type.type, bits]];
-    }
+    if (type === 'get') return [[(item as Global).type.type, bitsOfGlobal(item as Global)]];
     const func = item as Func;
-    const values = (instance as WasmInstance).callBits(func, args.map(bitsOf));
+    const values = (instance as BitInstance).callBits(func, args.map(bitsOf));
     return values.map((value, i) => [func.type.results[i], value] as const);
   }
 }
 
-function known(made: Module | WasmInstance | Missing): void {
-  if (made instanceof Missing) throw new Failure(made.why, made.feature);
-}
-
-/** The features beyond 2.0 without which a module is not even well-formed, or not valid; undefined where that is not the trouble. */
-function neededFeatures(bytes: Uint8Array): string | undefined {
-  if (!wellFormed(bytes, FEATURES_ALL)) return neededFor((features) => wellFormed(bytes, features));
-  if (valid(bytes, FEATURES_ALL)) return undefined;
-  return neededFor((features) => valid(bytes, features)) ?? constantFeatures(bytes) ?? beyond(bytes);
-}
-
-/** Which features make `judge` content, where all of 3.0 do and those of 2.0 do not. */
-function neededFor(judge: (features: ReadonlySet<Feature>) => boolean): string | undefined {
-  if (judge(FEATURES_ALL) || !judge(FEATURES_3_0)) return undefined;
-  const later = [...FEATURES_3_0].filter((feature) => !FEATURES_ALL.has(feature));
-  const needed = later.filter((feature) => !judge(new Set([...FEATURES_3_0].filter((one) => one !== feature))));
-  // where one of several features is enough, the first of them
-  return needed.join(' ') || later.find((feature) => judge(new Set<Feature>([...FEATURES_ALL, feature])));
-}
-
-/** Constant expressions of 3.0 compute, and read globals that the module defines itself. */
-function constantFeatures(bytes: Uint8Array): string | undefined {
-  const module = decode(bytes, FEATURES_ALL);
-  const { globals, tables, elems, datas, imported } = module;
-  const exprs = [...globals, ...tables].flatMap(({ init }) => init ? [init] : []);
-  for (const { mode, init } of elems) exprs.push(...mode.kind === 'active' ? [mode.offset] : [], ...init.filter((item) => typeof item !== 'number'));
-  for (const { mode } of datas) if (mode.kind === 'active') exprs.push(mode.offset);
-  for (const { start, end } of exprs) {
-    const instr = new InstrReader(bytes, start, end, FEATURES_ALL);
-    while (instr.pos < end) {
-      instr.next();
-      if (instr.op >= 0x6a && instr.op <= 0x7e) return 'extended-const';
-      if (instr.op === 0x23 && instr.a >= imported.global && instr.a < globals.length) return 'gc';
-    }
-  }
-  return undefined;
-}
-
-function malformedAs(bytes: Uint8Array, features: ReadonlySet<Feature>, text: string): boolean {
-  try {
-    decode(bytes, features);
-    return false;
-  } catch (error) {
-    return error instanceof MalformedError && error.reason.startsWith(text);
-  }
-}
-
-function wellFormed(bytes: Uint8Array, features: ReadonlySet<Feature>): boolean {
-  try {
-    const module = decode(bytes, features);
-    for (const { start, end } of module.codes) {
-      const instr = new InstrReader(bytes, start, end, features);
-      while (instr.pos < instr.end) instr.next();
-    }
-    return true;
-  } catch (error) {
-    if (error instanceof MalformedError) return false;
-    throw error;
-  }
-}
-
-function valid(bytes: Uint8Array, features: ReadonlySet<Feature>): boolean {
-  try {
-    validate(decode(bytes, features), features);
-    return true;
-  } catch (error) {
-    if (error instanceof MalformedError || error instanceof InvalidError) return false;
-    throw error;
-  }
-}
-
-/** What the validator itself names as missing. */
-function beyond(bytes: Uint8Array): string | undefined {
-  try {
-    interpreter.compile(bytes);
-  } catch (error) {
-    return error instanceof Error ? /needs the feature ([\w-]+)/.exec(error.message)?.[1] : undefined;
-  }
-  return undefined;
+function known(made: Module | BitInstance | Missing): void {
+  if (made instanceof Missing) throw made.why;
 }
 
 function expectError<E extends Error>(run: () => unknown, kind: abstract new (...args: never[]) => E, text: string, reason: (error: E) => string): void {
@@ -319,8 +219,19 @@ function bitsOf(constant: Const): Value {
     case 'ref.null': return null;
     case 'ref.extern': case 'ref.host': return extern(value!);
     case 'v128': return vectorOf(constant);
-    default: throw new Failure(`a value of type ${type}`, 'gc');
+    default: throw new Failure(`a value of type ${type}`);
   }
+}
+
+/** As callBits gives them. */
+function bitsOfGlobal(global: Global): Value {
+  const { type: { type }, value } = global;
+  if (type !== F32 && type !== F64) return value;
+  if (global instanceof WasmGlobal) return type === F32 ? global.words[global.at] : BigInt(global.words[global.at + 1]) << 32n | BigInt(global.words[global.at] >>> 0);
+  const bits = new DataView(new ArrayBuffer(8));
+  if (type === F32) bits.setFloat32(0, value as number);
+  else bits.setFloat64(0, value as number);
+  return type === F32 ? bits.getInt32(0) : bits.getBigInt64(0);
 }
 
 function matches(type: ValType, got: Value, expected: Const): boolean {
@@ -387,15 +298,24 @@ function vectorOf(constant: Const): Uint8Array {
   return new Uint8Array(vector.buffer);
 }
 
-function spectest(): { readonly [item: string]: Extern | undefined } {
+function spectest({ parts: { Global, Memory, Table } }: Subject): { readonly [item: string]: Extern | undefined } {
   const print = (name: string, params: readonly ValType[]): HostFunc => ({ kind: 'host', name, type: { params, results: [] }, run: () => undefined });
-  const global = (type: ValType, value: Value) => new WasmGlobal({ type, mutable: false }, value);
+  const global = (type: ValType, value: Value) => new Global({ type, mutable: false }, value);
   return {
     print: print('print', []), print_i32: print('print_i32', [I32]), print_i64: print('print_i64', [I64]), print_f32: print('print_f32', [F32]),
     print_f64: print('print_f64', [F64]), print_i32_f32: print('print_i32_f32', [I32, F32]), print_f64_f64: print('print_f64_f64', [F64, F64]),
     global_i32: global(I32, 666), global_i64: global(I64, 666n), global_f32: global(F32, 666.6), global_f64: global(F64, 666.6),
-    table: new WasmTable({ elem: FUNCREF, limits: { min: 10, max: 20 } }),
-    table64: new WasmTable({ elem: FUNCREF, limits: { min: 10, max: 20 }, is64: true }),
-    memory: new WasmMemory({ limits: { min: 1, max: 2 }, shared: false }),
+    table: new Table({ elem: FUNCREF, limits: { min: 10, max: 20 } }),
+    table64: table64(Table),
+    memory: new Memory({ limits: { min: 1, max: 2 }, shared: false }),
   };
+}
+
+/** Not every V8 makes one. */
+function table64(Table: Subject['parts']['Table']): Extern | undefined {
+  try {
+    return new Table({ elem: FUNCREF, limits: { min: 10, max: 20 }, is64: true });
+  } catch {
+    return undefined;
+  }
 }

@@ -1,58 +1,49 @@
 /**
- * The official WebAssembly suite, every command of every script. What needs features that the engine does not have stands in
- * ledger.json, script by script and feature by feature, as ranges of command numbers: a failure that is not listed fails, and
- * so does a listed command that passes. UPDATE_GOLDEN=1 writes the ledger anew; failures that no feature explains never get in.
+ * The official WebAssembly suite, every command of every script on every tier. Commands that are expected to fail stand in
+ * ledger.json, as script -> ranges of command numbers (`0-3,5`): a failure that is not listed fails, and so does a listed command
+ * that passes.
  */
-import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
+import { TIER_SUBJECTS } from '../interp/engines.js';
 import { assert, suite, type Need } from '../support/suite.js';
-import { TIERS } from '../interp/engines.js';
-import { ScriptRun, type Script } from './script.js';
+import { groupOf, MISSING, runScript, scripts, TITLES } from './official.js';
 
-const DIR = process.env['WASM_TESTSUITE'] ?? '../shared/wasm-testsuite';
-const LEDGER = 'test/spec/ledger.json';
-const OFFICIAL: Need = { name: 'the official suite', missing: existsSync(DIR) ? undefined : `no ${DIR}` };
+const OFFICIAL: Need = { name: 'the official suite', missing: MISSING };
+const ledger = JSON.parse(readFileSync('test/spec/ledger.json', 'utf8')) as { readonly [script: string]: string };
+/** assertions of each kind that the suite has at least */
+const LEAST: Readonly<Record<string, number>> = {
+  assert_return: 52_000, assert_trap: 4_900, assert_invalid: 2_700, assert_malformed: 700, assert_unlinkable: 200, assert_uninstantiable: 50, assert_exception: 18, assert_exhaustion: 15,
+};
+const LEAST_TOGETHER = 61_000;
 
-type Ledger = { [script: string]: { [feature: string]: string } };
-const ledger = JSON.parse(readFileSync(LEDGER, 'utf8')) as Ledger;
-const update = process.env['UPDATE_GOLDEN'] !== undefined;
-
-/** kind of command -> [passed, all] */
-const totals = new Map<string, [number, number]>();
-const rewritten: Ledger = {};
-
-for (const engine of TIERS) suite(`official suite, ${engine.name}`, (test) => {
-  const scripts = OFFICIAL.missing === undefined ? readdirSync(DIR).filter((file) => file.endsWith('.json')).sort() : [];
-  if (scripts.length === 0) {
+for (const subject of TIER_SUBJECTS) suite(`official suite, ${subject.engine.name}`, (test) => {
+  const all = scripts();
+  if (all.length === 0) {
     test.needing([OFFICIAL], 'every script', () => assert.unreachable('no scripts'));
     return;
   }
-  test.table(scripts, (file) => file.replace('.json', ''), async (file) => {
-    const script = JSON.parse(readFileSync(`${DIR}/${file}`, 'utf8')) as Script;
-    const run = new ScriptRun(script, engine);
-    const byFeature = new Map<string, number[]>();
-    const unexplained: string[] = [];
-    for (const [index, command] of script.commands.entries()) {
-      const outcome = await run.run(command);
-      const total = totals.get(command.type) ?? totals.set(command.type, [0, 0]).get(command.type)!;
-      total[1]++;
-      if (outcome.ok) total[0]++;
-      else if (outcome.feature === undefined) unexplained.push(`command ${index} (${command.type}): ${outcome.why}`);
-      else byFeature.set(outcome.feature, [...byFeature.get(outcome.feature) ?? [], index]);
+  /** kind -> how many passed */
+  const passed = new Map<string, number>(), groups = new Set<string>();
+  test.table(all, (name) => name, async (name) => {
+    const failed: number[] = [], why: string[] = [];
+    for (const { index, command, outcome } of await runScript(name, subject)) {
+      groups.add(groupOf(name, command));
+      if (outcome.how === 'passed') passed.set(command.type, (passed.get(command.type) ?? 0) + 1);
+      else failed.push(index), why.push(`command ${index} (${command.type}): ${outcome.why}`);
     }
-    assert.is(unexplained.slice(0, 20).join('\n'), '');
-    const found = Object.fromEntries([...byFeature].sort(([a], [b]) => a < b ? -1 : 1).map(([feature, indices]) => [feature, ranges(indices)]));
-    if (byFeature.size > 0) rewritten[script.source] = found;
-    if (!update) assert.equal(found, ledger[script.source] ?? {});
+    assert.is(ranges(failed), ledger[name] ?? '', why.slice(0, 20).join('\n'));
   });
   test('the ledger names scripts that exist', () => {
-    const sources = new Set(scripts.map((file) => file.replace('.json', '.wast')));
-    assert.equal(Object.keys(ledger).filter((source) => !sources.has(source)), []);
+    assert.equal(Object.keys(ledger).filter((name) => !all.includes(name)), []);
   });
-  test('most of the suite passes', () => {
-    if (update) writeFileSync(LEDGER, Object.keys(rewritten).length === 0 ? '{}\n' : `{\n${Object.entries(rewritten).map(([source, features]) => `  ${JSON.stringify(source)}: ${JSON.stringify(features)}`).join(',\n')}\n}\n`);
-    console.log(`official suite, ${engine.name}: ${[...totals].map(([kind, [passed, all]]) => `${kind} ${passed} of ${all}`).join(', ')}`);
-    assert.ok(totals.get('assert_return')![0] > 20_000);
-    totals.clear();
+  test('every group of features has assertions', () => {
+    assert.equal(TITLES.filter((title) => !groups.has(title)), []);
+  });
+  test(`more than ${LEAST_TOGETHER} assertions pass, of every kind`, () => {
+    const assertions = [...passed].filter(([kind]) => kind.startsWith('assert_'));
+    assert.equal(Object.entries(LEAST).filter(([kind, least]) => (passed.get(kind) ?? 0) < least), []);
+    assert.ok(assertions.reduce((sum, [, count]) => sum + count, 0) > LEAST_TOGETHER);
+    console.log(`official suite, ${subject.engine.name}: ${assertions.map(([kind, count]) => `${kind} ${count}`).join(', ')}`);
   });
 });
 
