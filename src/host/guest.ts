@@ -13,6 +13,7 @@ import { instantiate, type Provider } from '../loader/wasm.js';
 import { Wasi, type WasiOptions } from '../wasi/wasi.js';
 import { BPF_MODULE, BpfHost, GO_MODULE } from './abi.js';
 import type { Backend } from './backend.js';
+import { boundHeap } from './heap.js';
 import type { HostLimits, HostStats } from './objects.js';
 
 export interface RunOptions extends Omit<WasiOptions, 'args'> {
@@ -62,6 +63,7 @@ const LAST_WORDS_MS = 50;
  */
 export async function runWasm(bytes: Uint8Array, options: RunOptions): Promise<Ending> {
   const engine = options.engine ?? (await import('../interp/interpreter.js')).interpreter;
+  boundHeap();
   const module = engine.compile(bytes);
   const entry = chooseEntry(module, options.invoke);
   const stop = new AbortController();

@@ -4,12 +4,18 @@
  */
 import { ExhaustedError } from '../errors.js';
 import type { Value } from './engine.js';
+import { made } from './heap.js';
 import type { RuntimeType } from './rtt.js';
 import { F32, F64, I16, I32, I64, I8, V128, isRef, type ValType } from './types.js';
 
+/** Of an object with its list of values, and of one value in it, which may be a bigint. */
+const OBJECT_BYTES = 64, VALUE_BYTES = 16;
+
 export class WasmStruct {
-  /** @param fields packed ones sign-extended */
-  constructor(readonly rtt: RuntimeType, readonly fields: Value[]) {}
+  /** @param fields packed ones sign-extended. @throws ExhaustedError */
+  constructor(readonly rtt: RuntimeType, readonly fields: Value[]) {
+    made(OBJECT_BYTES + VALUE_BYTES * fields.length);
+  }
 }
 
 export type Elements = Int8Array | Int16Array | Int32Array | BigInt64Array | Value[];
@@ -27,6 +33,7 @@ export function newElements(type: ValType, n: number): Elements {
   if (width === undefined ? n > MAX_ELEMENTS : n * width > MAX_BYTES) {
     throw new ExhaustedError('array size', `${n} elements, ${width === undefined ? `${MAX_ELEMENTS} at most` : `${MAX_BYTES} bytes at most`}`);
   }
+  made(OBJECT_BYTES + n * (width ?? VALUE_BYTES));
   try {
     switch (type) {
       case I8: return new Int8Array(n);

@@ -3,8 +3,10 @@
  * the bounds of this engine.
  */
 import type { Extern, Func, Global, HostFunc, Imports, Instance, Value } from '#src/interp/engine.js';
+import { boundHeap } from '#src/host/heap.js';
 import { WasmArray, WasmStruct } from '#src/interp/gc.js';
 import { WasmGlobal } from '#src/interp/global.js';
+import { heap } from '#src/interp/heap.js';
 import { interpreter } from '#src/interp/interpreter.js';
 import { functionType } from '#src/interp/rtt.js';
 import { ANYREF, I31REF, I32, nonNull } from '#src/interp/types.js';
@@ -36,7 +38,33 @@ const STRUCTS: ModuleSpec = {
   ],
 };
 
+/** Makes a list of arrays that all stay alive, or that nobody keeps. */
+const LISTS: ModuleSpec = {
+  rawTypes: [BYTES, [0x5f, 2, 0x6f, 0, NULLABLE, 0, 0], [0x60, 1, 0x7f, 0]],
+  globals: [{ type: 'e', mutable: true, init: ['ref.null', 0x6f] }],
+  funcs: [true, false].map((kept) => ({
+    type: '#2', export: kept ? 'keep' : 'waste', body: [
+      ['loop', ''], ...kept ? [['global.get', 0] as const] : [['ref.null', 0x6f] as const], ['i32.const', 65536], ['array.new_default', 0], ['struct.new', 1],
+      ...kept ? ['extern.convert_any', ['global.set', 0] as const] as const : ['drop' as const],
+      ['local.get', 0], ['i32.const', 1], 'i32.sub', ['local.tee', 0], ['br_if', 0], 'end',
+    ],
+  })),
+};
+
 suite('gc', (test) => {
+  test('struct.new and array.new end with a trap where the heap is full of what is kept, and not of what is not', () => {
+    const { limit } = heap;
+    boundHeap();
+    const instance = make(LISTS);
+    try {
+      heap.limit = heap.probe!.inUse() + (192 << 20);
+      call(instance, 'waste', 10_000);
+      throwsCode(() => call(instance, 'keep', 10_000), 'WASM_EXHAUSTED', /^trap: heap exhausted \(\d+ MiB of JavaScript's heap are in use, \d+ MiB at most\)$/);
+    } finally {
+      heap.limit = limit;
+    }
+    call(instance, 'keep', 1);
+  });
   test('a struct goes out to the host and back in', () => {
     const instance = make(STRUCTS);
     const [point] = call(instance, 'make');
