@@ -41,7 +41,7 @@ export const demo: Command = {
       spawn(file, rest, { stdio: 'ignore' }).on('error', () => {});
     }, PAUSE);
     try {
-      return await runFile(fileURLToPath(new URL('../../fixtures/execsnoop.wasm', import.meta.url)), { args: ['-n', String(EVENTS), '-t', String(SECONDS)] });
+      return await runFile(fileURLToPath(new URL('../../../fixtures/execsnoop.wasm', import.meta.url)), { args: ['-n', String(EVENTS), '-t', String(SECONDS)] });
     } finally {
       clearInterval(starter);
     }

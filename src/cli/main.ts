@@ -1,10 +1,8 @@
-#!/usr/bin/env node
 /**
  * The command `wasm-bpf`: finds the subcommand, runs it, turns what it throws into one message and an exit status. The
  * subcommands are loaded when they are asked for.
  */
-import { readFileSync, realpathSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+import { readFileSync } from 'node:fs';
 import { ProjectError, UsageError } from '../errors.js';
 import { exitNow } from '../kernel/exit.js';
 import { painter, print, Status, suggestion, type Command } from './command.js';
@@ -44,8 +42,13 @@ export async function main(args: readonly string[]): Promise<number> {
   }
 }
 
+/** Runs one command line, and ends the process with its status. */
+export async function end(args: readonly string[]): Promise<never> {
+  return exitNow(await main(args));
+}
+
 /** One message on standard error, and the status that goes with it. */
-export function fail(error: unknown): number {
+function fail(error: unknown): number {
   const { red, bold } = painter(process.stderr);
   if (!(error instanceof ProjectError)) {
     const { code } = error as NodeJS.ErrnoException;
@@ -78,14 +81,6 @@ ${STATUSES}`);
 }
 
 function version(): string {
-  const manifest = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string };
+  const manifest = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as { version: string };
   return manifest.version;
 }
-
-/** Whether this file is what node was started with, also through the link that npm makes for `bin`. */
-function isEntry(): boolean {
-  const started = process.argv[1];
-  return started !== undefined && realpathSync(started) === fileURLToPath(import.meta.url);
-}
-
-if (isEntry()) exitNow(await main(process.argv.slice(2)));

@@ -202,7 +202,7 @@ suite('wasm-bpf inspect', (test) => {
 
   test('needs no privilege and never loads ffi-rs', () => {
     const script = `
-      import { main } from ${JSON.stringify(`${root}dist/cli/main.js`)};
+      import { main } from ${JSON.stringify(`${root}dist/es/cli/main.js`)};
       process.setuid(65534);
       const status = await main(['inspect', ${JSON.stringify(fixture('execsnoop.wasm'))}]);
       const maps = (await import('node:fs')).readFileSync('/proc/self/maps', 'utf8');

@@ -285,7 +285,7 @@ suite('loader/load', (test) => {
 
   test.needing([...needs, needsCommand('setpriv', 'util-linux')], 'without capabilities the message says which are missing', () => {
     const script = `import { readFileSync } from 'node:fs';
-      import { BpfObject } from ${JSON.stringify(`${root}dist/loader/load.js`)};
+      import { BpfObject } from ${JSON.stringify(`${root}dist/es/loader/load.js`)};
       try { BpfObject.load(readFileSync(${JSON.stringify(fixture('loader/objects.bpf.o'))}), { name: 'objects' }); }
       catch (error) { console.log(error.code, error.message); }`;
     const { stdout, stderr } = spawnSync('setpriv', ['--bounding-set=-all', '--inh-caps=-all', process.execPath, '--input-type=module', '-e', script], { encoding: 'utf8' });
