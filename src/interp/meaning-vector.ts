@@ -18,7 +18,7 @@ export type View = 'S8' | 'U8' | 'S16' | 'U16' | 'S32' | 'U32' | 'S64' | 'U64' |
 
 export type VectorMeaning =
   /** every lane from the same lanes of the operands, which `i` may name */
-  | { readonly kind: 'each'; readonly view: View; readonly text: string; readonly before?: string }
+  | { readonly kind: 'each'; readonly view: View; readonly text: string; readonly before?: string; /** constants of the lane that the text refers to */ readonly lets?: string }
   /** every lane `i` from any lanes, all of which are to be read before one is written */
   | { readonly kind: 'cross'; readonly view: View; readonly text: string; readonly before?: string }
   /** one number, or a 64-bit one as its two halves */

@@ -84,6 +84,11 @@ function fileOf(view: View): string {
   return view.startsWith('F') ? `V${view}` : view;
 }
 
+/** The text for the lane `i`, for other tiers. */
+export function laneText(text: string, i: number): string {
+  return at(text.replaceAll(/\(i < (\d+) \? ([^:]+) : ([^)]+)\)/g, (_, n: string, yes: string, no: string) => `(${i < Number(n) ? yes : no})`), i);
+}
+
 /** The text for the lane `i`, a number where it is written out: then what depends on that alone is worked out. */
 function at(text: string, i: number | 'i'): string {
   const lanes = text.replaceAll(/\b([abcd]\.[SUF]\d+)(?!\d|\[)/g, '$1[i]');
@@ -115,6 +120,7 @@ function statements(meaning: VectorMeaning, result: string): string[] {
   if (result !== 'v') throw new Error('bug: lanes without a vector to write them to');
   switch (meaning.kind) {
     case 'each':
+      if (meaning.lets !== undefined) return [...before, `for (let i = 0; i < ${n}; i++) { ${at(meaning.lets, 'i')} d.${view}[i] = ${at(meaning.text, 'i')}; }`];
       if (n > WRITTEN_OUT) return [...before, `for (let i = 0; i < ${n}; i++) d.${view}[i] = ${at(meaning.text, 'i')};`];
       return [...before, ...Array.from({ length: n }, (_, i) => `d.${view}[${i}] = ${at(meaning.text, i)};`)];
     case 'cross': {

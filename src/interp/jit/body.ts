@@ -3,9 +3,10 @@
  * the whole text with its head. Knows no instruction.
  */
 import type { ModuleCode } from '../code.js';
-import { F32, F64, I32, I64, type FuncType, type ValType } from '../types.js';
+import { F64, I32, I64, V128, isRef, type FuncType } from '../types.js';
 import { JsStack, MARK, MARK_END, type Operand } from './operands.js';
 import type { Positions } from './positions.js';
+import { declaredLanes, homeLane, localLanes, vectorToSlot, type Wishes } from './vector-forms.js';
 
 const MAX_LOCALS = 600;
 /** bytes of the JavaScript stack that one unit of `d` stands for, or twice as much of the frames' slots */
@@ -20,6 +21,7 @@ export interface Emitted {
   readonly imports: ReadonlySet<number>;
   readonly globals: ReadonlySet<number>;
   readonly tables: ReadonlySet<number>;
+  readonly memories: ReadonlySet<number>;
   readonly name: string;
 }
 
@@ -32,6 +34,8 @@ export class JsBody extends JsStack {
   readonly imports = new Set<number>();
   readonly globals = new Set<number>();
   readonly tables = new Set<number>();
+  /** besides the first one */
+  readonly memories = new Set<number>();
   /** statements that save the operands -> positions at which they are saved so, and what stands for each in `pc` */
   readonly #exits = new Map<string, Map<number, number>>();
   /** positions that some exit has: a call may end, with fewer operands, where the next begins */
@@ -43,7 +47,7 @@ export class JsBody extends JsStack {
   /** nothing is put out until the loop of the entry is reached */
   muted: boolean;
 
-  constructor(readonly code: ModuleCode, readonly index: number, readonly positions: Positions, readonly frameSize: number, readonly view: string, readonly loop: number | undefined) {
+  constructor(readonly code: ModuleCode, readonly index: number, readonly positions: Positions, readonly frameSize: number, readonly views: readonly string[], readonly loop: number | undefined, wishes: Wishes) {
     const { module } = code;
     const type = module.types[module.funcs[index]];
     const locals = [...type.params];
@@ -51,10 +55,21 @@ export class JsBody extends JsStack {
       if (locals.length + group.count > MAX_LOCALS) throw new Refused();
       for (let i = 0; i < group.count; i++) locals.push(group.type);
     }
-    if (![...locals, ...type.results].every(isNumber) || locals.length > MAX_LOCALS) throw new Refused();
-    super(locals);
+    if (locals.length > MAX_LOCALS) throw new Refused();
+    super(locals, wishes);
     this.type = type;
     this.muted = loop !== undefined;
+  }
+
+  /** Of the first memory. */
+  get view(): string {
+    return this.views[0];
+  }
+
+  /** Of any memory. */
+  viewOf(memory: number): string {
+    if (memory > 0) this.memories.add(memory);
+    return this.views[memory];
   }
 
   override line(text: string): void {
@@ -80,22 +95,31 @@ export class JsBody extends JsStack {
     }
     const declared: string[] = [];
     locals.forEach((type, i) => {
+      const given = entered || i < params.length;
       if (type === I32 || type === F64) {
         if (entered) declared.push(`l${i} = ${type === I32 ? 'I32' : 'F64'}[fp + ${i}]`);
         else if (i >= params.length) declared.push(`l${i} = 0`);
         else if (type === F64) declared.push(`l${i} = F64[fp + ${i}]`);
+      } else if (type === V128) {
+        declared.push(...declaredLanes(localLanes(this, i), given ? i : undefined));
+      } else if (isRef(type)) {
+        declared.push(`l${i} = ${given ? `getRef(fp + ${i})` : 'null'}`);
       } else if (i >= params.length && !entered) {
         head.push(type === I64 ? `I64[fp + ${i}] = 0n;` : `I32[fp + ${i}] = 0;`);
       }
     });
-    for (const variable of variables) declared.push(`${variable} = ${entered ? `${variable[0] === 's' ? 'I32' : 'F64'}[fp + ${this.slot(Number(variable.slice(1)))}]` : '0'}`);
+    for (const variable of variables) {
+      const slot = this.slot(Number.parseInt(variable.slice(variable[0] === 'v' ? 2 : 1)));
+      const taken = variable[0] === 'v' ? homeLane(variable, slot) : variable[0] === 'r' ? `getRef(fp + ${slot})` : `${variable[0] === 's' ? 'I32' : 'F64'}[fp + ${slot}]`;
+      declared.push(`${variable} = ${entered ? taken : variable[0] === 'r' ? 'null' : '0'}`);
+    }
     if (this.#exits.size > 0) declared.push('pc = 0');
     if (this.hasLoops) declared.push('n = CHUNK');
     if (declared.length > 0) head.push(`let ${declared.join(', ')};`);
     const text = `${head.join('\n')}\n${this.#exits.size > 0 ? `x: {\n${this.out.join('')}}\n${this.#leave()}` : this.out.join('')}}\n`
       .replaceAll('COST', String(cost));
     const { source, lines } = lineUp(text);
-    return { source, lines, callees: this.callees, imports: this.imports, globals: this.globals, tables: this.tables, name };
+    return { source, lines, callees: this.callees, imports: this.imports, globals: this.globals, tables: this.tables, memories: this.memories, name };
   }
 
   /** The way out that every call and loop header shares: operands, then locals, to their slots. */
@@ -113,6 +137,8 @@ export class JsBody extends JsStack {
     }
     this.locals.forEach((type, i) => {
       if (type === I32 || type === F64) lines.push(`${type === I32 ? 'I32' : 'F64'}[fp + ${i}] = l${i};`);
+      else if (type === V128) lines.push(vectorToSlot(this.localOf(i), i));
+      else if (isRef(type)) lines.push(`setRef(fp + ${i}, l${i});`);
     });
     lines.push('return leave(pc, fp);\n');
     return lines.join('\n');
@@ -122,11 +148,8 @@ export class JsBody extends JsStack {
   exit(pc: number, height: number, operands: readonly Operand[] = this.stack): string {
     let save = '';
     for (let h = 0; h < height; h++) {
-      const operand = operands[h];
-      const at = `[fp + ${this.slot(h)}]`;
-      if (operand.type === I32) save += `I32${at} = ${operand.text}; `;
-      else if (operand.type === F64) save += `F64${at} = ${operand.text}; `;
-      else if (!operand.own) save += `${this.assign(operand, this.ownOf(operand.type, h))} `;
+      const text = this.toSlot(operands[h], this.slot(h));
+      if (text !== '') save += `${text} `;
     }
     if (this.muted) return '';
     let keys = this.#exits.get(save);
@@ -138,10 +161,6 @@ export class JsBody extends JsStack {
     }
     return `pc = ${key}; break x;`;
   }
-}
-
-export function isNumber(type: ValType): boolean {
-  return type === I32 || type === I64 || type === F32 || type === F64;
 }
 
 /** Breaks lines at the marks. @returns the text, and the byte of the module for each line */

@@ -1,6 +1,6 @@
 /** Calls in the source of a function: arguments and results by the frame layout of emit.ts, and the way out behind each call. */
-import { F64, I32, type FuncType } from '../types.js';
-import { Refused, isNumber, type JsBody } from './body.js';
+import { I32, type FuncType } from '../types.js';
+import { Refused, type JsBody } from './body.js';
 import { TRAPS, isFixed } from './operands.js';
 
 /** Everything below the arguments has a home, or is what it is whatever the callee does. */
@@ -15,9 +15,9 @@ function putArguments(s: JsBody, first: number, inFrame: boolean): string {
     const operand = s.stack[h];
     if (operand.type === I32 && !inFrame) continue;
     if (operand.flags & TRAPS) s.flush(TRAPS, h);
-    if (operand.type === I32) s.line(`I32[fp + ${s.slot(h)}] = ${operand.text};`);
-    else if (operand.type === F64) s.line(`F64[fp + ${s.slot(h)}] = ${operand.text};`);
-    else if (!operand.own) s.line(s.assign(operand, s.ownOf(operand.type, h)));
+    s.show(h);
+    const text = s.toSlot(operand, s.slot(h));
+    if (text !== '') s.line(text);
   }
   for (let h = first; h < s.height; h++) if (s.stack[h].type === I32 && !inFrame) list.push(`, ${s.stack[h].text}`);
   return list.join('');
@@ -26,10 +26,9 @@ function putArguments(s: JsBody, first: number, inFrame: boolean): string {
 function takeResults(s: JsBody, type: FuncType, first: number, inFrame: boolean): void {
   const { results } = type;
   results.forEach((result, i) => {
-    if (!isNumber(result)) throw new Refused();
     const home = s.ownOf(result, first + i);
-    if (result === I32 && (inFrame || results.length > 1)) s.line(`${home.text} = I32[fp + ${s.slot(first + i)}];`);
-    if (result === F64) s.line(`${home.text} = F64[fp + ${s.slot(first + i)}];`);
+    const text = s.fromSlot(home, s.slot(first + i));
+    if (text !== '' && (result !== I32 || inFrame || results.length > 1)) s.line(text);
     s.push(home);
   });
 }
@@ -37,7 +36,6 @@ function takeResults(s: JsBody, type: FuncType, first: number, inFrame: boolean)
 export function call(s: JsBody, index: number): void {
   const { module } = s.code;
   const type = module.types[module.funcs[index]];
-  if (!type.params.every(isNumber)) throw new Refused();
   const first = s.height - type.params.length;
   const imported = index < module.imported.func;
   s.hasCalls = true;
@@ -61,7 +59,7 @@ export function call(s: JsBody, index: number): void {
 export function callIndirect(s: JsBody, typeIndex: number, table: number): void {
   const { module } = s.code;
   const type = module.types[typeIndex];
-  if (!type.params.every(isNumber) || module.tables[table].type.is64) throw new Refused();
+  if (module.tables[table].type.is64) throw new Refused();
   const top = s.height - 1;
   const first = top - type.params.length;
   s.hasCalls = true;

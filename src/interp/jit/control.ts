@@ -1,6 +1,6 @@
 /** Structured control in the source of a function: labelled blocks, loops that look at the fuel, and the results of the function. */
-import { F64, I32, I64, type ValType } from '../types.js';
-import { JsBody, Refused, isNumber } from './body.js';
+import { I32, V128, type ValType } from '../types.js';
+import { JsBody, Refused } from './body.js';
 import { condition } from './operands.js';
 
 const MAX_NESTING = 150;
@@ -31,7 +31,7 @@ export class JsControl extends JsBody {
   }
 
   newLabel(kind: Label['kind'], height: number, params: readonly ValType[], results: readonly ValType[]): Label {
-    if (![...params, ...results].every(isNumber) || this.labels.length > MAX_NESTING) throw new Refused();
+    if (this.labels.length > MAX_NESTING) throw new Refused();
     return { kind, name: `a${this.#labelCount++}`, height, params, results, start: kind === 'loop' ? this.positions.loop(this.offset) : 0, reached: false, otherwise: kind === 'if', around: this.muted && this.offset !== this.loop, silent: false };
   }
 
@@ -112,7 +112,7 @@ export class JsControl extends JsBody {
     for (let i = 0; i < n; i++) {
       const from = this.stack[this.height - n + i];
       const to = this.ownOf(from.type, label.height + i);
-      if (from.text !== to.text) lines.push(this.assign(from, to));
+      if (from.type === V128 ? this.height - n + i !== label.height + i : from.text !== to.text) lines.push(this.assign(from, to));
     }
     if (label.kind === 'loop' && label.around) {
       // the frame goes back to the interpreter at its header, where it is taken over in turn
@@ -170,11 +170,8 @@ export class JsControl extends JsBody {
     if (results.length === 1 && results[0] === I32) return `return (${this.stack[first].text});`;
     const lines: string[] = [];
     for (let i = 0; i < results.length; i++) {
-      const operand = this.stack[first + i];
-      if (operand.type === I32) lines.push(`I32[fp + ${i}] = ${operand.text};`);
-      else if (operand.type === F64) lines.push(`F64[fp + ${i}] = ${operand.text};`);
-      else if (operand.type === I64) lines.push(`I64[fp + ${i}] = ${operand.text};`);
-      else lines.push(operand.bits === undefined ? `F32[fp + ${i}] = ${operand.text};` : `I32[fp + ${i}] = ${operand.bits};`);
+      this.show(first + i);
+      lines.push(this.toSlot(this.stack[first + i], i));
     }
     lines.push('return 0;');
     return lines.join(' ');

@@ -9,26 +9,36 @@
 import type { ModuleCode } from '../code.js';
 import { InstrReader } from '../instr.js';
 import { FEATURES_ALL, ROWS } from '../opcodes.js';
-import { F32, F64, I32, I64, type ValType } from '../types.js';
-import { Refused, isNumber, type Emitted } from './body.js';
+import { F32, F64, I32, I64, V128, isRef, type ValType } from '../types.js';
+import { Refused, type Emitted } from './body.js';
 import { call, callIndirect } from './calls.js';
+import { floatText } from './constants.js';
 import { JsControl } from './control.js';
 import { simple } from './expressions.js';
 import { access, bulk, cold, getGlobal, setGlobal } from './memory.js';
 import { NO_LOCALS, TRAPS, combine, condition, type Operand } from './operands.js';
 import type { Positions } from './positions.js';
+import { selectVector, vector } from './vector.js';
+import { Wishes, setVectorLocal } from './vector-forms.js';
 
 /** Beyond these V8 does not optimise the function, or its parser runs out of stack. */
 const MAX_INSTRUCTIONS = 9_000, MAX_OPERANDS = 400;
+/** times that a function with vectors is emitted, until its values have the forms that their uses want (vector-forms.ts) */
+const MAX_ROUNDS = 4;
 
 /**
- * @param view what the text has for the memory's DataView
+ * @param views what the text has for the memories' DataViews
  * @param loop offset of the loop at which the frame is taken over from the interpreter; undefined: the function's beginning
  * @returns undefined where the function is not for this tier
  */
-export function emitFunction(code: ModuleCode, index: number, positions: Positions, frameSize: number, view: string, loop?: number): Emitted | undefined {
+export function emitFunction(code: ModuleCode, index: number, positions: Positions, frameSize: number, views: readonly string[], loop?: number): Emitted | undefined {
   try {
-    return new Emitter(code, index, positions, frameSize, view, loop).run();
+    let wishes = new Wishes();
+    for (let round = 1; ; round++) {
+      const emitted = new Emitter(code, index, positions, frameSize, views, loop, wishes).run();
+      if (!wishes.some || wishes.settled || round === MAX_ROUNDS) return emitted;
+      wishes = new Wishes(wishes);
+    }
   } catch (error) {
     if (error instanceof Refused) return undefined;
     throw error;
@@ -72,7 +82,7 @@ class Emitter extends JsControl {
   /** @returns whether what follows cannot be reached */
   #instruction(instr: InstrReader): boolean {
     const { op, a, b } = instr;
-    const [, mnemonic, immediates] = ROWS[instr.row];
+    const [, mnemonic, immediates, signature] = ROWS[instr.row];
     switch (op) {
       case 0x00: this.flush(TRAPS); this.line(`${this.mark()}unreachable();`); return true;
       case 0x01: return false;
@@ -87,10 +97,7 @@ class Emitter extends JsControl {
       case 0x11: callIndirect(this, a, b); return false;
       case 0x1a: this.#drop(); return false;
       case 0x1b: this.#select(); return false;
-      case 0x1c:
-        if (!isNumber(instr.b)) throw new Refused();
-        this.#select();
-        return false;
+      case 0x1c: this.#select(); return false;
       case 0x20: this.push(this.localOf(a)); return false;
       case 0x21: this.#setLocal(a); return false;
       case 0x22: this.#setLocal(a); this.push(this.localOf(a)); return false;
@@ -109,7 +116,9 @@ class Emitter extends JsControl {
       case 0xfc0c: case 0xfc0e: cold(this, 3); return false;
       case 0xfc10: cold(this, 0, I32); return false;
     }
-    if (immediates.startsWith('memarg')) {
+    if (op >> 8 === 0xfd || op >> 12 === 0xfd) {
+      if (!vector(this, instr, mnemonic, immediates, signature)) throw new Refused();
+    } else if (immediates.startsWith('memarg')) {
       if (op > 0xff || b !== 0 || this.code.module.memories[0].is64) throw new Refused();
       access(this, op, mnemonic, a);
     } else if (op > 0xff && (op < 0xfc00 || op > 0xfc07) || !simple(this, mnemonic, this.offset)) {
@@ -127,11 +136,12 @@ class Emitter extends JsControl {
 
   #select(): void {
     const top = this.height - 1;
+    if (this.stack[top - 1].type === V128) return selectVector(this);
     for (const h of [top - 2, top - 1]) if (this.stack[h].flags & TRAPS || this.stack[h].type === I64) this.atom(h);
     const c = this.pop(), b = this.pop(), a = this.pop();
     const test = condition(c);
     const text = `(${test} ? ${a.text} : ${b.text})`;
-    if (a.type === I32 || a.type === F64) {
+    if (a.type === I32 || a.type === F64 || isRef(a.type)) {
       this.push(combine(a.type, text, [a, b, c]));
     } else if (a.type === F32 && a.bits !== undefined && b.bits !== undefined) {
       this.push(combine(F32, text, [a, b, c], { bits: `(${test} ? ${a.bits} : ${b.bits})` }));
@@ -144,6 +154,7 @@ class Emitter extends JsControl {
   }
 
   #setLocal(index: number): void {
+    if (this.locals[index] === V128) return setVectorLocal(this, index);
     const value = this.pop();
     this.order(value);
     this.flushLocal(index);
@@ -153,20 +164,4 @@ class Emitter extends JsControl {
 
 function constantOf(type: ValType, text: string, constant: number | bigint): Operand {
   return { type, text, bits: undefined, condition: undefined, flags: 0, locals: NO_LOCALS, own: false, local: -1, exact: true, constant, depth: 0 };
-}
-
-const bits = new DataView(new ArrayBuffer(8));
-/** A literal with exactly these bits, or undefined for a NaN. */
-function floatText(lo: number, hi: number, single: boolean): string | undefined {
-  let value: number;
-  if (single) {
-    bits.setInt32(0, lo);
-    value = bits.getFloat32(0);
-  } else {
-    bits.setInt32(0, hi);
-    bits.setInt32(4, lo);
-    value = bits.getFloat64(0);
-  }
-  if (value !== value) return undefined;
-  return Object.is(value, -0) ? '(-0)' : value < 0 ? `(${value})` : String(value);
 }

@@ -1,26 +1,36 @@
 /** Globals and memory in the source of a function: loads and stores with exact traps, and what is left to the interpreter. */
 import type { Mnemonic } from '../opcodes.js';
-import { F32, F64, I32, I64, type ValType } from '../types.js';
-import { Refused, isNumber, type JsBody } from './body.js';
+import { F32, F64, I32, I64, V128, isRef, type ValType } from '../types.js';
+import { Refused, type JsBody } from './body.js';
 import { GLOBAL, TRAPS, combine, type Operand } from './operands.js';
+import { assignLanes, lanesOf, pushLanes } from './vector-forms.js';
 
 // ---- globals
 
 export function getGlobal(s: JsBody, index: number): void {
   const { type } = s.code.module.globals[index].type;
-  if (!isNumber(type)) throw new Refused();
   s.globals.add(index);
-  const operand = combine(type, `g${index}[0]`, [], { flags: GLOBAL, depth: 0 });
+  if (type === V128) {
+    pushLanes(s, 'words', [0, 1, 2, 3].map((k) => `g${index}[${k}]`));
+    return;
+  }
+  const operand = combine(type, isRef(type) ? `g${index}.ref` : `g${index}[0]`, [], { flags: GLOBAL, depth: 0 });
   s.push(type === F32 ? { ...operand, bits: `b${index}[0]` } : operand);
 }
 
 export function setGlobal(s: JsBody, index: number): void {
   const { type } = s.code.module.globals[index].type;
-  if (!isNumber(type)) throw new Refused();
   s.globals.add(index);
+  if (type === V128) {
+    const words = lanesOf(s, s.height - 1, 'words');
+    s.pop();
+    s.line(assignLanes([0, 1, 2, 3].map((k) => `g${index}[${k}]`), words));
+    return;
+  }
   const value = s.pop();
   s.flush(TRAPS | GLOBAL);
-  s.line(type === F32 && value.bits !== undefined ? `b${index}[0] = ${value.bits};` : `g${index}[0] = ${value.text};`);
+  if (isRef(type)) s.line(`g${index}.ref = ${value.text};`);
+  else s.line(type === F32 && value.bits !== undefined ? `b${index}[0] = ${value.bits};` : `g${index}[0] = ${value.text};`);
 }
 
 // ---- memory
@@ -117,7 +127,22 @@ export function bulk(s: JsBody, helper: 'copied' | 'filled' | undefined): void {
   s.line('}');
 }
 
-function addressText({ text, constant }: Operand, offset: number): string {
+/** Operand `h` as the address of an access of more than one piece, each so many bytes further. */
+export function addressOf(s: JsBody, h: number, memory: number, offset: number): { readonly at: (more: number) => string; readonly view: string } {
+  s.atom(h);
+  const operand = s.stack[h];
+  const base = numberOf(s, h, s.code.module.memories[memory].is64);
+  return { at: (more) => addressText({ text: base, constant: operand.type === I64 ? undefined : operand.constant }, offset + more), view: s.viewOf(memory) };
+}
+
+/** An address, an index or a count as a number that `>>> 0` keeps; one of 64 bits that is too large becomes the largest, which no memory or table reaches. */
+export function numberOf(s: JsBody, h: number, is64: boolean | undefined): string {
+  if (!is64) return s.stack[h].text;
+  const [low, high] = s.halves(h);
+  return `(${high} === 0 ? ${low} : -1)`;
+}
+
+function addressText({ text, constant }: Pick<Operand, 'text' | 'constant'>, offset: number): string {
   if (constant !== undefined) return String((Number(constant) >>> 0) + offset);
   return offset === 0 ? `(${text} >>> 0)` : `(${text} >>> 0) + ${offset}`;
 }

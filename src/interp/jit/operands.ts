@@ -9,8 +9,11 @@
  *   i64    I64[fp + slot]           I64[fp + n]      a bigint in a variable makes V8 11 slow, and can abort it
  *   f32    F32[fp + slot], bits     F32[fp + n]      a number does not keep the bits of a signalling NaN
  *          I32[fp + slot]
+ *   v128   four variables, and what vector-forms.ts tells
+ *   refs   variable r{h}           variable l{n}
  */
-import { F32, F64, I32, I64, type ValType } from '../types.js';
+import { F32, F64, I32, I64, V128, type ValType } from '../types.js';
+import { anyForm, assignLanes, detachVector, settleVector, slotLane, vectorHome, vectorLocal, vectorToSlot, type Lanes, type Wishes } from './vector-forms.js';
 
 /** May trap, or reads memory; reads a global. */
 export const TRAPS = 1, GLOBAL = 2;
@@ -40,6 +43,8 @@ export interface Operand {
   readonly depth: number;
   /** the highest operand whose home it reads; none where undefined */
   readonly reach?: number | undefined;
+  /** of a v128: it has no `text` */
+  readonly lanes?: Lanes | undefined;
 }
 
 export const NO_LOCALS: readonly number[] = [];
@@ -62,7 +67,7 @@ export class JsStack {
   /** variables that are used */
   readonly variables = new Set<string>();
 
-  constructor(readonly locals: readonly ValType[]) {}
+  constructor(readonly locals: readonly ValType[], readonly wishes: Wishes) {}
 
   get height(): number {
     return this.stack.length;
@@ -97,7 +102,9 @@ export class JsStack {
       case I32: return { ...base, text: this.variable(`s${h}`), bits: undefined };
       case F64: return { ...base, text: this.variable(`t${h}`), bits: undefined };
       case F32: return { ...base, text: `F32${at}`, bits: `I32${at}` };
-      default: return { ...base, text: `I64${at}`, bits: undefined };
+      case I64: return { ...base, text: `I64${at}`, bits: undefined };
+      case V128: return vectorHome(this, h);
+      default: return { ...base, text: this.variable(`r${h}`), bits: undefined };
     }
   }
 
@@ -107,6 +114,7 @@ export class JsStack {
     const base = { type, condition: undefined, flags: 0, locals: [n], own: false, local: n, exact: true, constant: undefined, depth: 0 };
     if (type === I64) return { ...base, text: `I64${at}`, bits: undefined };
     if (type === F32) return { ...base, text: `F32${at}`, bits: `I32${at}` };
+    if (type === V128) return vectorLocal(this, n);
     return { ...base, text: `l${n}`, bits: undefined };
   }
 
@@ -117,16 +125,51 @@ export class JsStack {
 
   /** The statement that puts an operand into a home. */
   assign(operand: Operand, home: Operand): string {
+    if (operand.lanes) return assignLanes(home.lanes!.words!, operand.lanes.words!);
     return operand.type === F32 && operand.bits !== undefined ? `${home.bits} = ${operand.bits};` : `${home.text} = ${operand.text};`;
+  }
+
+  /** The statement that puts an operand into a slot of the frame; nothing where it is there. */
+  toSlot(operand: Operand, slot: number): string {
+    const { type, text, bits } = operand;
+    const at = `[fp + ${slot}]`;
+    switch (type) {
+      case I32: return `I32${at} = ${text};`;
+      case F64: return `F64${at} = ${text};`;
+      case I64: return text === `I64${at}` ? '' : `I64${at} = ${text};`;
+      case F32: return bits === `I32${at}` ? '' : bits === undefined ? `F32${at} = ${text};` : `I32${at} = ${bits};`;
+      case V128: return vectorToSlot(operand, slot);
+      default: return `setRef(fp + ${slot}, ${text});`;
+    }
+  }
+
+  /** The statement that takes a value from a slot of the frame to its home; nothing where it is there. */
+  fromSlot(home: Operand, slot: number): string {
+    const { type, text, bits } = home;
+    const at = `[fp + ${slot}]`;
+    switch (type) {
+      case I32: return `${text} = I32${at};`;
+      case F64: return `${text} = F64${at};`;
+      case I64: return text === `I64${at}` ? '' : `${text} = I64${at};`;
+      case F32: return bits === `I32${at}` ? '' : `${bits} = I32${at};`;
+      case V128: return assignLanes(home.lanes!.words!, [0, 1, 2, 3].map((k) => slotLane('words', slot, k)));
+      default: return `${text} = getRef(fp + ${slot});`;
+    }
   }
 
   settle(h: number): void {
     const operand = this.stack[h];
+    if (operand.type === V128) return settleVector(this, h);
     if (operand.own) return;
     if (operand.flags & TRAPS) this.flush(TRAPS, h);
     const home = this.ownOf(operand.type, h);
     this.line(this.assign(operand, home));
     this.stack[h] = home;
+  }
+
+  /** Operand `h` goes where all its bits can be seen. */
+  show(h: number): void {
+    if (this.stack[h].lanes) anyForm(this, h);
   }
 
   settleFrom(height: number): void {
@@ -140,7 +183,7 @@ export class JsStack {
 
   /** The same to those that read a local which is about to change. */
   flushLocal(n: number): void {
-    for (let h = 0; h < this.stack.length; h++) if (this.stack[h].locals.includes(n)) this.settle(h);
+    for (let h = 0; h < this.stack.length; h++) if (this.stack[h].locals.includes(n)) this.stack[h].type === V128 ? detachVector(this, h) : this.settle(h);
   }
 
   /** Before a statement of an operand that is no longer on the stack: those below come first where order matters. */
@@ -159,6 +202,19 @@ export class JsStack {
     if (operand.local >= 0) return operand.local;
     this.settle(h);
     return this.slot(h);
+  }
+
+  /** The halves of operand `h`, an i64. */
+  halves(h: number): readonly [low: string, high: string] {
+    const slot = this.inSlot(h);
+    return [this.low(slot), this.high(slot)];
+  }
+
+  /** Pushes an i64 of two halves. */
+  pushHalves(low: string, high: string): void {
+    const slot = this.slot(this.height);
+    this.line(`${this.low(slot)} = ${low}; ${this.high(slot)} = ${high};`);
+    this.push(this.ownOf(I64, this.height));
   }
 
   low(slot: number): string {

@@ -7,11 +7,13 @@ import type { WasmInstance } from '../instance.js';
 import type { WasmMemory } from '../memory.js';
 import * as meaning from '../meaning.js';
 import type { Runner } from '../run.js';
-import { I32 as I32_TYPE, F32 as F32_TYPE, F64 as F64_TYPE, I64 as I64_TYPE } from '../types.js';
+import { I32 as I32_TYPE, F32 as F32_TYPE, F64 as F64_TYPE, I64 as I64_TYPE, V128, isRef } from '../types.js';
 import type { Emitted } from './body.js';
 import { emitFunction } from './emit.js';
 import * as helpers from './helpers.js';
+import type { Value } from '../engine.js';
 import { Positions } from './positions.js';
+import { SCRATCH } from './vector-forms.js';
 import { FUEL_LEFT, defer, left, stop } from './unwinding.js';
 
 /** A compiled function: `fp`, room on the JavaScript stack, and its i32 arguments. */
@@ -39,19 +41,19 @@ export interface Policy {
 interface Loop { readonly offset: number; left: number; cell: Cell | undefined }
 interface State { calls: number; /** times that the interpreter has asked since it began the function */ asked: number; cell: Cell; /** it stays with the interpreter */ refused: boolean; positions: Positions | undefined; frameSize: number; readonly loops: Map<number, Loop>; code: Emitted | undefined }
 
-const { I32, F32, L32, I64, F64 } = FILES;
+const { I32, F32, L32, I64, F64, S32, VF32, VF64 } = FILES;
 const NAMES = Object.keys({ ...meaning, ...helpers }).filter((name) => name !== 'MEANING');
 /**
  * The machine's arrays under names of the global object, which V8 takes for constants in all code, also in that which it makes
  * of a running loop; of the constants around a function it does so only when the function is called.
  */
-const GLOBALS = { I32, F32, L32, I64, F64, U: FUEL_LEFT };
+const GLOBALS = { I32, F32, L32, I64, F64, S32, VF32, VF64, ...SCRATCH, U: FUEL_LEFT };
 let suffix = 0;
 while (`wasm$I32$${suffix}` in globalThis) suffix++;
 for (const [name, value] of Object.entries(GLOBALS)) Object.defineProperty(globalThis, `wasm$${name}$${suffix}`, { value, configurable: true });
-const global = (text: string) => text.replaceAll(/\b(?:[IF](?:32|64)|L32|U)(?=\[)/g, (name) => `wasm$${name}$${suffix}`);
+const global = (text: string) => text.replaceAll(/\b(?:V?F(?:32|64)|I(?:32|64)|[LS]32|X[A-Z]?\d+|U)(?=\[)/g, (name) => `wasm$${name}$${suffix}`);
 
-const PRELUDE = `"use strict"; const { K, KF, V, INST, CHUNK, begin, leave, stop, defer, carryOut, copied, filled, ${NAMES.join(', ')} } = $;\n`;
+const PRELUDE = `"use strict"; const { K, KF, V, INST, CHUNK, begin, leave, stop, defer, carryOut, copied, filled, getRef, setRef, ${NAMES.join(', ')} } = $;\n`;
 
 let tiers = 0;
 /** number in the names of sources -> the tier they are of */
@@ -95,6 +97,8 @@ export class Tier {
         left.frames.push({ kind: 'frame', inst, pc, fp });
         return 0;
       },
+      getRef: (slot: number) => runner.getRef(slot),
+      setRef: (slot: number, value: Value) => runner.setRef(slot, value),
       carryOut: (pc: number, fp: number) => runner.carryOut(inst, pc, fp),
       copied: (to: number, from: number, n: number) => copied(inst.memory!, to >>> 0, from >>> 0, n >>> 0),
       filled: (to: number, value: number, n: number) => filled(inst.memory!, to >>> 0, value, n >>> 0),
@@ -143,8 +147,8 @@ export class Tier {
 
   // ---- compiling
 
-  get #view(): string {
-    return `V.${this.inst.memory?.cellName ?? ''}`;
+  get #views(): readonly string[] {
+    return this.inst.memories.map(({ cellName }, i) => `V${i === 0 ? '' : i}.${cellName}`);
   }
 
   #state(index: number): State {
@@ -187,7 +191,7 @@ export class Tier {
     }
     state.positions = positions;
     state.frameSize = code.words[positions.entry];
-    const emitted = emitFunction(code, index, positions, state.frameSize, this.#view);
+    const emitted = emitFunction(code, index, positions, state.frameSize, this.#views);
     if (!emitted) {
       this.#refuse(index, state);
       return;
@@ -199,7 +203,7 @@ export class Tier {
   }
 
   #compileLoop(index: number, state: State, loop: Loop): Cell {
-    const emitted = emitFunction(this.inst.code, index, state.positions!, state.frameSize, this.#view, loop.offset);
+    const emitted = emitFunction(this.inst.code, index, state.positions!, state.frameSize, this.#views, loop.offset);
     if (!emitted) throw new Error(`bug: function ${index} has no entry at ${loop.offset}`);
     return { f: this.#make(emitted, `${index}@${loop.offset}`), ints: [], single: state.cell.single };
   }
@@ -228,11 +232,16 @@ export class Tier {
     for (const callee of emitted.callees) name(`c${callee}`, inst.funcs[callee].cell);
     for (const index of emitted.imports) name(`h${index}`, this.#import(index));
     for (const index of emitted.tables) name(`e${index}`, inst.tables[index].elems);
+    for (const index of emitted.memories) name(`V${index}`, inst.memories[index].cell);
     for (const index of emitted.globals) {
       const { words, at, type } = inst.globals[index];
+      if (isRef(type.type)) {
+        name(`g${index}`, inst.globals[index]);
+        continue;
+      }
       const [buffer, byte] = [words.buffer, words.byteOffset + 4 * at];
-      const view = { [I32_TYPE]: Int32Array, [I64_TYPE]: BigInt64Array, [F32_TYPE]: Float32Array, [F64_TYPE]: Float64Array }[type.type]!;
-      name(`g${index}`, new view(buffer, byte, 1));
+      const view = { [I32_TYPE]: Int32Array, [I64_TYPE]: BigInt64Array, [F32_TYPE]: Float32Array, [F64_TYPE]: Float64Array, [V128]: Int32Array }[type.type]!;
+      name(`g${index}`, new view(buffer, byte, type.type === V128 ? 4 : 1));
       if (type.type === F32_TYPE) name(`b${index}`, new Int32Array(buffer, byte, 1));
     }
     const before = `${PRELUDE}${parts.length > 0 ? `const ${parts.join(', ')};` : ''}\nreturn `;

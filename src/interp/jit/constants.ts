@@ -1,0 +1,17 @@
+/** Literals of JavaScript for the constants of WebAssembly. */
+
+const bits = new DataView(new ArrayBuffer(8));
+/** A literal with exactly these bits, or undefined for a NaN. */
+export function floatText(lo: number, hi: number, single: boolean): string | undefined {
+  let value: number;
+  if (single) {
+    bits.setInt32(0, lo);
+    value = bits.getFloat32(0);
+  } else {
+    bits.setInt32(0, hi);
+    bits.setInt32(4, lo);
+    value = bits.getFloat64(0);
+  }
+  if (value !== value) return undefined;
+  return Object.is(value, -0) ? '(-0)' : value < 0 ? `(${value})` : String(value);
+}
