@@ -3,7 +3,7 @@
  *
  * - `runWasm` runs a module that carries a BPF object, from its bytes to its end.
  * - `BpfObject` loads and attaches a BPF object without any guest.
- * - `interpreter` is the WebAssembly engine alone.
+ * - `interpreter` is the WebAssembly engine alone; `engineOf` loads any engine by its name.
  * - `inspect` says what a module or an object holds, without privilege, on any system.
  * - every error is a `ProjectError` with a stable `code`.
  */
@@ -15,6 +15,7 @@ export type { Grant } from './wasi/descriptors.js';
 export type { Sink } from './wasi/output.js';
 export { BpfObject, type BpfProgram, type GlobalValue, type Link, type LoadOptions } from './loader/load.js';
 export { interpreter } from './interp/interpreter.js';
+export { ENGINES, ENGINE_NAMES, engineOf, type EngineName } from './interp/engines.js';
 export type { Engine, Extern, ExternType, Func, Global, GuestCall, HostFunc, HostResult, Imports, Instance, Limits, Memory, Table, Value } from './interp/engine.js';
 export { inspect, type EmbeddedObject, type GlobalReport, type MapReport, type ModuleReport, type ObjectReport, type ProgramReport, type Report } from './teach/inspect.js';
 export * from './errors.js';

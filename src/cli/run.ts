@@ -2,6 +2,8 @@
 import { statSync } from 'node:fs';
 import { UsageError } from '../errors.js';
 import { runWasm, trapLines, type Ending, type RunOptions } from '../host/guest.js';
+import type { Engine } from '../interp/engine.js';
+import { ENGINES, engineOf } from '../interp/engines.js';
 import { exitNow } from '../kernel/exit.js';
 import { readModule } from '../loader/wasm.js';
 import type { Grant } from '../wasi/descriptors.js';
@@ -10,6 +12,7 @@ import { painter, parseOptions, print, type Command } from './command.js';
 const OPTIONS = {
   dir: { type: 'string', multiple: true },
   env: { type: 'string', multiple: true },
+  engine: { type: 'string' },
   invoke: { type: 'string' },
   'max-memory': { type: 'string' },
   stats: { type: 'boolean' },
@@ -32,6 +35,7 @@ folder and no environment variable.
 
   --dir HOST[::GUEST]   lets the guest use a folder, under its own name or GUEST; may be repeated
   --env KEY=VALUE       sets an environment variable; --env KEY hands on this process's; may be repeated
+${engines()}
   --invoke NAME         calls that export instead of _start, with ARGS as its arguments, and prints its results
   --max-memory SIZE     bytes the guest's memories may have together: 64M, 1G, or a number; default: what the module asks for
   --stats               says at the end how many records were delivered, cut or lost
@@ -57,6 +61,7 @@ export const run: Command = {
       args: guestArgs,
       dirs: (values.dir ?? []).map(grant),
       env: Object.fromEntries((values.env ?? []).flatMap(variable)),
+      engine: await engineOf(values.engine),
       invoke: values.invoke,
       limits: values['max-memory'] === undefined ? {} : { memoryPages: pages(values['max-memory']) },
       log: values.verbose ? say : undefined,
@@ -65,7 +70,7 @@ export const run: Command = {
 };
 
 /** Runs a module's file with this process's signals. Returns the exit status. @throws ProjectError */
-export async function runFile(path: string, options: Omit<RunOptions, 'path' | 'signal'>, stats = false): Promise<number> {
+export async function runFile(path: string, options: Omit<RunOptions, 'path' | 'signal' | 'engine'> & { readonly engine?: Engine }, stats = false): Promise<number> {
   const bytes = readModule(path);
   const stop = new AbortController();
   let came: Signal | undefined;
@@ -75,7 +80,9 @@ export async function runFile(path: string, options: Omit<RunOptions, 'path' | '
     came = signal;
     stop.abort(signal);
   };
-  for (const signal of Object.keys(SIGNALS)) process.on(signal, onSignal);
+  // a guest that is not suspended would keep a handler from running: there signals do what they do to any process
+  const signals = options.engine?.suspends === false ? [] : Object.keys(SIGNALS);
+  for (const signal of signals) process.on(signal, onSignal);
   try {
     const ending = await runWasm(bytes, { ...options, path, signal: stop.signal });
     if (ending.results.length > 0) await print(`${ending.results.map(String).join('\n')}\n`);
@@ -83,8 +90,14 @@ export async function runFile(path: string, options: Omit<RunOptions, 'path' | '
     if (stats) tell(ending);
     return came !== undefined && ending.how === 'interrupted' ? SIGNALS[came] : ending.status;
   } finally {
-    for (const signal of Object.keys(SIGNALS)) process.off(signal, onSignal);
+    for (const signal of signals) process.off(signal, onSignal);
   }
+}
+
+function engines(): string {
+  const lines = Object.entries(ENGINES).map(([name, { about }]) => `${' '.repeat(26)}${name.padEnd(8)}${about}\n`);
+  return `  --engine NAME         how the module runs; default: mixed
+${lines.join('')}                        on v8 a guest cannot be interrupted: Ctrl-C ends the process as it stands`;
 }
 
 function say(line: string): void {

@@ -15,6 +15,7 @@ import { I32, type FuncType } from '../interp/types.js';
 import type { Func, HostFunc, HostResult, Instance, Table } from '../interp/engine.js';
 import { hostFunc, type Arg, type Declared } from '../wasi/link.js';
 import { GuestFault, GuestMemory, GuestTextError } from '../wasi/memory.js';
+import { Waits } from '../wasi/waits.js';
 import type { Backend } from './backend.js';
 import { EBADF, EBUSY, EFAULT, EINVAL, ENOENT, refused } from './errno.js';
 import { mapOperate } from './map-operate.js';
@@ -42,6 +43,8 @@ export interface BpfHostOptions {
   /** what messages and the kernel call the objects: the module's file name without folders and ending */
   readonly name: string;
   readonly limits?: Partial<HostLimits>;
+  /** default: on the event loop */
+  readonly waits?: Waits;
   /** one line for the person who runs the guest */
   readonly report: (line: string) => void;
   /** called before what takes the kernel long (loading, attaching, detaching): the guest's gathered output should not wait for it */
@@ -179,7 +182,7 @@ export class BpfHost {
       return refused(() => { throw error; }, ({ message }) => this.#options.report(`cannot open the buffer "${guestMap.name}": ${message}`));
     }
     if (buffer === undefined) return -EINVAL;
-    const running = poll(memory, buffer, { ...p, ctx: p.ctx | 0, callback, limit: this.#limits.recordsPerPoll }, this.#objects.stats);
+    const running = poll(memory, buffer, { ...p, ctx: p.ctx | 0, callback, limit: this.#limits.recordsPerPoll }, this.#objects.stats, this.#options.waits ?? new Waits());
     return (function* () {
       guestMap.polling = true;
       try {

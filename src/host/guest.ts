@@ -6,6 +6,7 @@
 import { basename, extname } from 'node:path';
 import { Interrupted, ProcExit, ProjectError, Trap, UsageError, type WasmFrame } from '../errors.js';
 import type { Engine, Func, Instance, Limits, Value } from '../interp/engine.js';
+import { engineOf, type EngineName } from '../interp/engines.js';
 import type { Module } from '../interp/module.js';
 import { showFuncType } from '../interp/show.js';
 import { F32, F64, I32, I64, typeName } from '../interp/types.js';
@@ -16,7 +17,7 @@ import type { Backend } from './backend.js';
 import { boundHeap } from './heap.js';
 import type { HostLimits, HostStats } from './objects.js';
 
-export interface RunOptions extends Omit<WasiOptions, 'args'> {
+export interface RunOptions extends Omit<WasiOptions, 'args' | 'blocks'> {
   /** the module's path or name: argv[0], and what its BPF objects are called */
   readonly path: string;
   /** argv from 1 on */
@@ -28,8 +29,11 @@ export interface RunOptions extends Omit<WasiOptions, 'args'> {
   readonly signal?: AbortSignal;
   /** what is loaded and attached, line by line */
   readonly log?: (line: string) => void;
-  /** default: this project's interpreter */
-  readonly engine?: Engine;
+  /**
+   * One of `ENGINE_NAMES`, or an engine. Default: `mixed`, or `interp` where this process may not make code. On `v8`, which cannot
+   * suspend a guest, the guest's waits keep the thread and `signal` counts before it begins only.
+   */
+  readonly engine?: EngineName | Engine;
   /** default: the running kernel, reached when the module imports the ABI */
   readonly backend?: Backend;
   /** imports of your own, asked first */
@@ -52,6 +56,7 @@ export interface Ending {
 export const TRAP_STATUS = 134, INTERRUPTED_STATUS = 130, PIPE_STATUS = 141;
 /** ms that an interrupted guest's last output may take */
 const LAST_WORDS_MS = 50;
+const NO_READER = 'nobody reads the output any more';
 
 /**
  * Runs a module to its end.
@@ -62,7 +67,7 @@ const LAST_WORDS_MS = 50;
  * const { status } = await runWasm(readFileSync('probe.wasm'), { path: 'probe.wasm', args: ['-n', '3'] });
  */
 export async function runWasm(bytes: Uint8Array, options: RunOptions): Promise<Ending> {
-  const engine = options.engine ?? (await import('../interp/interpreter.js')).interpreter;
+  const engine = typeof options.engine === 'object' ? options.engine : await engineOf(options.engine);
   boundHeap();
   const module = engine.compile(bytes);
   const entry = chooseEntry(module, options.invoke);
@@ -70,12 +75,14 @@ export async function runWasm(bytes: Uint8Array, options: RunOptions): Promise<E
   const forward = () => stop.abort(options.signal?.reason);
   if (options.signal?.aborted) forward();
   options.signal?.addEventListener('abort', forward, { once: true });
-  const wasi = new Wasi({ ...options, args: [options.path, ...options.args ?? []] });
+  const wasi = new Wasi({ ...options, args: [options.path, ...options.args ?? []], blocks: !engine.suspends });
   const report = (line: string) => void wasi.stderr.write(new TextEncoder().encode(`wasm-bpf: ${line}\n`));
-  let readerGone = false;
+  let readerGone = false, running = false;
   wasi.stdout.onClosed = wasi.stderr.onClosed = () => {
     readerGone = true;
-    stop.abort('nobody reads the output any more');
+    stop.abort(NO_READER);
+    // no signal gets to a guest that is not suspended, but what a host function throws does
+    if (running && !engine.suspends) throw new Interrupted(NO_READER);
   };
   let bpf: BpfHost | undefined;
   let interrupted = true;
@@ -83,17 +90,19 @@ export async function runWasm(bytes: Uint8Array, options: RunOptions): Promise<E
     const wanted = module.imports.some((i) => i.module === BPF_MODULE || i.module === GO_MODULE);
     if (wanted) {
       const backend = options.backend ?? (await import('./kernel-backend.js')).kernelBackend;
-      bpf = new BpfHost({ backend, name: basename(options.path, extname(options.path)), limits: options.limits, report, log: options.log, beforeLong: () => wasi.stdout.offer() });
+      bpf = new BpfHost({ backend, name: basename(options.path, extname(options.path)), limits: options.limits, waits: wasi.waits, report, log: options.log, beforeLong: () => wasi.stdout.offer() });
     }
     const providers: Provider[] = [
       ...options.provide ? [options.provide] : [],
       (m, item, type) => (type.kind === 'func' ? wasi.provide(m, item, type.type) ?? bpf?.provide(m, item, type.type) : undefined),
     ];
     const instance = instantiate(engine, module, providers, options.limits);
+    running = true;
     const ending = await run(instance, entry, options.args ?? [], stop.signal);
     interrupted = ending.how === 'interrupted';
     return { ...readerGone && ending.how !== 'trapped' ? { how: 'reader gone' as const, status: PIPE_STATUS, results: [] } : ending, stats: bpf?.stats };
   } finally {
+    running = false;
     options.signal?.removeEventListener('abort', forward);
     try {
       // detaching takes the kernel a while: what can be written now is not kept waiting

@@ -4,6 +4,7 @@
  */
 import type { Func, GuestCall } from '../interp/engine.js';
 import type { GuestMemory } from '../wasi/memory.js';
+import type { Waits } from '../wasi/waits.js';
 import type { HostBuffer } from './backend.js';
 import type { HostStats } from './objects.js';
 
@@ -29,7 +30,7 @@ export interface Poll {
 }
 
 /** Returns the number of records, or the first negative result of the callback. */
-export function* poll(memory: GuestMemory, { cursor, epoll }: HostBuffer, p: Poll, stats: HostStats): Generator<GuestCall | Promise<unknown>, number, unknown> {
+export function* poll(memory: GuestMemory, { cursor, epoll }: HostBuffer, p: Poll, stats: HostStats, waits: Waits): Generator<GuestCall | Promise<unknown>, number, unknown> {
   const end = p.timeoutMs < 0 ? Infinity : performance.now() + p.timeoutMs;
   let count = 0, turn = performance.now();
   stats.polls++;
@@ -48,21 +49,17 @@ export function* poll(memory: GuestMemory, { cursor, epoll }: HostBuffer, p: Pol
         if (typeof result === 'number' && result < 0) return result;
         if (count % LOOK_EVERY === 0 && performance.now() - turn > TURN_MS) {
           cursor.release();
-          yield nextTurn();
+          yield* waits.turn();
           turn = performance.now();
         }
       }
       const left = end - performance.now();
       if (count > 0 || left <= 0) return count;
       if (epoll.wait(Math.min(SLICE_MS, Math.ceil(left))) === 0 && performance.now() >= end) return 0;
-      yield nextTurn();
+      yield* waits.turn();
       turn = performance.now();
     }
   } finally {
     cursor.release();
   }
-}
-
-function nextTurn(): Promise<void> {
-  return new Promise((done) => setImmediate(done));
 }

@@ -12,6 +12,7 @@ import { runner } from './run.js';
 export function compilerWith(name: string, policy: Policy): Engine {
   return {
     name,
+    suspends: true,
     compile: (bytes) => interpreter.compile(bytes),
     instantiate: (module, imports, options) => new WasmInstance(module, imports, options?.limits, (inst) => new Tier(inst, runner, policy)),
   };

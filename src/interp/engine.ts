@@ -20,6 +20,8 @@ export interface Limits {
 
 export interface Engine {
   readonly name: string;
+  /** a running guest can be suspended: host functions may wait for promises, the event loop gets its turns, a signal ends the guest */
+  readonly suspends: boolean;
   /** Decodes and validates. @throws MalformedError, InvalidError, UnsupportedError */
   compile(bytes: Uint8Array): Module;
   /** Links, allocates, runs segments; not the start function, which `Instance.start` runs. @throws LinkError, Trap */

@@ -10,6 +10,7 @@ runner.trainer = train;
 
 export const interpreter: Engine = {
   name: 'interpreter',
+  suspends: true,
   compile(bytes) {
     return decodeAndValidate(bytes, FEATURES_ALL);
   },

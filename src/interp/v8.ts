@@ -3,8 +3,8 @@
  * part of what runs guests unless asked for (`--engine v8`). Decoding and validation are this project's, so that faults read
  * the same everywhere.
  *
- * What it cannot do: wait for a promise of a host function (which is refused, unless the function can do without the event
- * loop, as engine.ts has it), give way or stop a running guest, bound the depth of calls, show a global of type v128, and tell
+ * What it cannot do: wait for a promise of a host function (which is refused; WASI and the wasm_bpf ABI wait with the thread
+ * instead, where they are told), give way or stop a running guest, bound the depth of calls, show a global of type v128, and tell
  * apart the traps of `V8_CANNOT_TELL`. A guest's `catch_all` sees what a host function throws. The caller that a host function
  * gets is the instance that imports it, also when it is called through a table.
  */
@@ -452,6 +452,7 @@ function translate(error: unknown): unknown {
 
 export const v8: Engine = {
   name: 'v8',
+  suspends: false,
   compile(bytes) {
     const module = decodeAndValidate(bytes, FEATURES_ALL);
     compile(module, DEFAULT_LIMITS);

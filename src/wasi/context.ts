@@ -2,7 +2,7 @@
 import type { WasiFunction } from './abi.js';
 import type { Descriptors } from './descriptors.js';
 import type { GuestMemory } from './memory.js';
-import type { Timers } from './timers.js';
+import type { Waiting, Waits } from './waits.js';
 
 /** The state of one guest. */
 export interface WasiState {
@@ -11,12 +11,12 @@ export interface WasiState {
   /** `KEY=value` */
   readonly environ: readonly Uint8Array[];
   readonly descriptors: Descriptors;
-  readonly timers: Timers;
+  readonly waits: Waits;
 }
 
 /**
  * One function: 32-bit arguments come as unsigned numbers, 64-bit ones as signed bigints. Returning means success; every other
  * answer is a thrown WasiError.
  */
-export type WasiImplementation = (state: WasiState, memory: GuestMemory, ...args: never[]) => void | Promise<void>;
+export type WasiImplementation = (state: WasiState, memory: GuestMemory, ...args: never[]) => void | Waiting;
 export type WasiTable = { readonly [K in WasiFunction]?: WasiImplementation };

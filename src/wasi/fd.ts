@@ -7,8 +7,9 @@ import { ALL_RIGHTS, Errno, FdFlag, FileType, Right, Size, TimeFlag, Whence } fr
 import type { WasiTable } from './context.js';
 import { typeOf, type Descriptor, type Entry, type FileDescriptor, type FolderDescriptor } from './descriptors.js';
 import { WasiError, wasiErrno } from './errors.js';
+import type { Input } from './input.js';
 import type { GuestMemory } from './memory.js';
-import type { Timers } from './timers.js';
+import type { Waiting, Waits } from './waits.js';
 
 /** vectors in one call (IOV_MAX of Linux) */
 const MAX_VECTORS = 1024;
@@ -53,7 +54,7 @@ export const FD = {
     if (descriptor.kind === 'input') {
       const { input, flags } = descriptor;
       if (wanted === 0) return deliver(new Uint8Array(0));
-      return input.available >= 0 || flags & FdFlag.NONBLOCK ? deliver(input.take(wanted)) : input.read(wanted).then(deliver);
+      return input.available >= 0 || flags & FdFlag.NONBLOCK ? deliver(input.take(wanted)) : later(input, wanted, deliver);
     }
     const file = readableFile(descriptor);
     const attempt = (): void => {
@@ -63,7 +64,7 @@ export const FD = {
       deliver(bytes.subarray(0, n));
     };
     if (file.fileType === FileType.REGULAR_FILE || file.flags & FdFlag.NONBLOCK) return attempt();
-    return patiently(state.timers, attempt);
+    return patiently(state.waits, attempt);
   },
 
   fd_pread: (state, memory, fd: number, vectors: number, count: number, offset: bigint, out: number) => {
@@ -250,15 +251,20 @@ function offsetOf(offset: bigint): number {
 }
 
 /** Files are opened non-blocking; what has nothing to read yet is asked again until it has. */
-async function patiently(timers: Timers, attempt: () => void): Promise<void> {
+function* patiently(waits: Waits, attempt: () => void): Waiting {
   for (;;) {
     try {
       return attempt();
     } catch (error) {
       if (wasiErrno(error) !== Errno.AGAIN) throw error;
     }
-    await timers.sleep(RETRY_MS);
+    yield* waits.sleep(RETRY_MS);
   }
+}
+
+function* later(input: Input, wanted: number, deliver: (bytes: Uint8Array) => void): Waiting {
+  yield input.ready();
+  deliver(input.take(wanted));
 }
 
 function sync(descriptor: Descriptor, how: (fd: number) => void): void {

@@ -1,27 +1,25 @@
 /**
- * Standard input of a guest, over a readable stream of Node. Waiting is a promise on the event loop, never a read in a thread:
- * a thread that waits for a terminal would keep the process from ending. The stream is not touched before the guest reads.
+ * Standard input of a guest, over a readable stream of Node. Waiting is a promise on the event loop, never a read in another
+ * thread: one that waits for a terminal would keep the process from ending. The stream is not touched before the guest reads.
  */
 import type { Readable } from 'node:stream';
 import { FileType } from './abi.js';
 import { WasiError, wasiErrno } from './errors.js';
 
+/** A stream; bytes, which stand for one that ends after them; or a function that waits with the thread for more, none at the end. */
+export type Source = Readable | Uint8Array | (() => Uint8Array);
+
 export class Input {
-  readonly #open: () => Readable | Uint8Array;
+  readonly #open: () => Source;
   #stream: Readable | undefined;
+  #read: (() => Uint8Array) | undefined;
   #chunk: Uint8Array = new Uint8Array(0);
   #ended = false;
   #error: unknown;
 
-  /** @param open called at the first read; bytes stand for a stream that ends after them */
-  constructor(open: () => Readable | Uint8Array, readonly fileType: number = FileType.UNKNOWN) {
+  /** @param open called at the first read */
+  constructor(open: () => Source, readonly fileType: number = FileType.UNKNOWN) {
     this.#open = open;
-  }
-
-  /** Up to `max` bytes; none at the end of the input. Waits for the first. @throws WasiError */
-  async read(max: number): Promise<Uint8Array> {
-    await this.ready();
-    return this.take(max);
   }
 
   /** What is there, without waiting. @throws WasiError EAGAIN where a read would have to wait */
@@ -60,18 +58,31 @@ export class Input {
     (this.#stream as Partial<NodeJS.ReadStream & { unref(): void }> | undefined)?.unref?.();
   }
 
+  #block(read: () => Uint8Array): void {
+    try {
+      this.#chunk = read();
+      this.#ended = this.#chunk.length === 0;
+    } catch (error) {
+      this.#error = error;
+    }
+  }
+
   #fill(): void {
-    if (this.#stream === undefined && !this.#ended) {
+    if (this.#stream === undefined && this.#read === undefined && !this.#ended) {
       const source = this.#open();
       if (source instanceof Uint8Array) {
         this.#chunk = source;
         this.#ended = true;
         return;
       }
-      this.#stream = source;
-      source.on('end', () => (this.#ended = true));
-      source.on('error', (error) => (this.#error = error));
+      if (typeof source === 'function') this.#read = source;
+      else {
+        this.#stream = source;
+        source.on('end', () => (this.#ended = true));
+        source.on('error', (error) => (this.#error = error));
+      }
     }
+    if (this.#read && this.#chunk.length === 0 && !this.#ended && this.#error === undefined) this.#block(this.#read);
     if (this.#chunk.length > 0 || this.#stream === undefined) return;
     const chunk = this.#stream.read() as Uint8Array | string | null;
     if (chunk !== null) this.#chunk = typeof chunk === 'string' ? Buffer.from(chunk) : chunk;

@@ -7,6 +7,7 @@ import { fstatSync, writeSync } from 'node:fs';
 import { isatty } from 'node:tty';
 import { Errno, FileType } from './abi.js';
 import { WasiError, wasiErrno } from './errors.js';
+import type { Waiting, Waits } from './waits.js';
 
 /** Where output goes: a descriptor of the process, which stays the caller's, or a function that takes it all at once. */
 export type Sink = number | ((bytes: Uint8Array) => void);
@@ -27,8 +28,11 @@ export class Output {
   /** called once, when the reader has gone (EPIPE) */
   onClosed: () => void = () => {};
 
+  readonly #waits: Waits;
+
   /** @param gather false for standard error: never hold anything back */
-  constructor(sink: Sink, gather: boolean) {
+  constructor(sink: Sink, gather: boolean, waits: Waits) {
+    this.#waits = waits;
     this.#sink = sink;
     this.#gather = gather && !(typeof sink === 'number' && isatty(sink));
     // the getter makes a pipe non-blocking as a side effect; node puts the flag back at exit
@@ -47,13 +51,18 @@ export class Output {
     }
   }
 
-  /** Takes over `bytes`. Returns a promise where the reader has to catch up first. @throws WasiError for a failed write */
-  write(bytes: Uint8Array): void | Promise<void> {
+  /** Takes over `bytes`. Returns what waits where the reader has to catch up first. @throws WasiError for a failed write */
+  write(bytes: Uint8Array): void | Waiting {
     this.#check();
     if (bytes.length > 0) this.#pending.push(bytes);
     this.#size += bytes.length;
     if (this.#gather && this.#size < FULL) return this.#schedule();
-    if (!this.#flushOnce()) return this.flush().then(() => this.#check());
+    if (!this.#flushOnce()) return this.#drain();
+    this.#check();
+  }
+
+  *#drain(): Waiting {
+    while (!this.#flushOnce()) yield* this.#waits.sleep(RETRY_MS);
     this.#check();
   }
 

@@ -1,13 +1,13 @@
 /**
  * poll_oneoff: waits for clocks and descriptors. Standard input is watched through its stream, files are always ready, as
- * poll(2) has it. Waiting is a promise, so the event loop, and with it Ctrl-C, goes on.
+ * poll(2) has it. How it waits is waits.ts's business.
  */
 import { ABSTIME, ClockId, Errno, EventType, Size } from './abi.js';
 import type { WasiState, WasiTable } from './context.js';
 import { WasiError, wasiErrno } from './errors.js';
 import type { GuestMemory } from './memory.js';
 import { clockNow } from './system.js';
-import type { Timers } from './timers.js';
+import type { Waiting, Waits } from './waits.js';
 
 /** subscriptions of one call */
 const MAX_SUBSCRIPTIONS = 4096;
@@ -27,7 +27,7 @@ interface Subscription {
 }
 
 export const POLL = {
-  poll_oneoff: async (state, memory, input: number, output: number, count: number, used: number) => {
+  * poll_oneoff(state, memory, input: number, output: number, count: number, used: number) {
     if (count === 0 || count > MAX_SUBSCRIPTIONS) throw new WasiError('INVAL');
     memory.check(input, count * Size.subscription);
     memory.check(output, count * Size.event);
@@ -35,7 +35,7 @@ export const POLL = {
     const subscriptions = Array.from({ length: count }, (_, i) => subscription(state, memory, input + i * Size.subscription));
     let events = due(subscriptions);
     while (events.length === 0) {
-      await anyOf(state.timers, subscriptions);
+      yield* anyOf(state.waits, subscriptions);
       events = due(subscriptions);
     }
     for (const [i, event] of events.entries()) {
@@ -86,10 +86,13 @@ function due(subscriptions: readonly Subscription[]): Event[] {
 }
 
 /** Settles when one of them may be due. */
-async function anyOf(timers: Timers, subscriptions: readonly Subscription[]): Promise<void> {
-  const waits = subscriptions.flatMap(({ wait }) => (wait ? [wait()] : []));
+function* anyOf(waits: Waits, subscriptions: readonly Subscription[]): Waiting {
+  const inputs = subscriptions.flatMap(({ wait }) => (wait ? [wait()] : []));
   const delays = subscriptions.flatMap(({ clock, deadline }) => (deadline === undefined ? [] : [Number(deadline - clockNow(clock as number)) / 1e6]));
-  if (delays.length === 0) return Promise.race(waits);
+  if (delays.length === 0) {
+    yield Promise.race(inputs);
+    return;
+  }
   const ms = Math.min(MAX_DELAY, Math.max(0, Math.ceil(Math.min(...delays))));
-  return timers.sleep(ms, waits.length === 0 ? undefined : Promise.race(waits));
+  yield* waits.sleep(ms, inputs.length === 0 ? undefined : Promise.race(inputs));
 }

@@ -28,7 +28,7 @@ export const SYSTEM = {
     }
   },
 
-  sched_yield: () => new Promise<void>((done) => setImmediate(done)),
+  sched_yield: ({ waits }) => waits.turn(),
 
   proc_exit: (_, __, status: number) => {
     throw new ProcExit(status);

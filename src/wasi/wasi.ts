@@ -3,6 +3,7 @@
  * it was granted and nothing else: by default no folder, no environment, but standard input, output and error.
  * Also serves modules of the older `wasi_unstable`, except where its structs differ.
  */
+import { readSync } from 'node:fs';
 import type { HostFunc } from '../interp/engine.js';
 import type { FuncType } from '../interp/types.js';
 import { Errno, FileType, WASI_FUNCTIONS, WASI_MODULES, type WasiFunction, type WasiModule } from './abi.js';
@@ -17,7 +18,7 @@ import { Output, type Sink } from './output.js';
 import { PATH } from './path.js';
 import { POLL } from './poll.js';
 import { SYSTEM } from './system.js';
-import { Timers } from './timers.js';
+import { Waits, type Waiting } from './waits.js';
 
 const IMPLEMENTED: WasiTable = { ...SYSTEM, ...FD, ...PATH, ...POLL };
 
@@ -38,6 +39,8 @@ export interface WasiOptions {
   /** default: descriptors 1 and 2 */
   readonly stdout?: Sink;
   readonly stderr?: Sink;
+  /** for engines that do not suspend a guest: waiting keeps the thread, standard input too */
+  readonly blocks?: boolean;
 }
 
 export class Wasi {
@@ -45,19 +48,21 @@ export class Wasi {
   readonly #input: Input;
   readonly stdout: Output;
   readonly stderr: Output;
+  readonly waits: Waits;
 
   /** @throws the error of open(2) for a folder that cannot be granted */
-  constructor({ args = [], env = {}, dirs = [], stdin, stdout = 1, stderr = 2 }: WasiOptions = {}) {
+  constructor({ args = [], env = {}, dirs = [], stdin, stdout = 1, stderr = 2, blocks = false }: WasiOptions = {}) {
+    this.waits = new Waits(blocks, () => this.stdout.offer());
     this.#input = typeof stdin === 'object'
       ? new Input(() => stdin)
-      : new Input(stdin ?? (() => process.stdin), stdin ? FileType.UNKNOWN : standardInputType());
-    this.stdout = new Output(stdout, true);
-    this.stderr = new Output(stderr, false);
+      : new Input(stdin ?? (blocks ? () => readStandardInput(this.waits) : () => process.stdin), stdin ? FileType.UNKNOWN : standardInputType());
+    this.stdout = new Output(stdout, true, this.waits);
+    this.stderr = new Output(stderr, false, this.waits);
     this.#state = {
       args: args.map(text),
       environ: Object.entries(env).map(([key, value]) => text(`${key}=${value}`)),
       descriptors: new Descriptors(this.#input, this.stdout, this.stderr, dirs),
-      timers: new Timers(),
+      waits: this.waits,
     };
   }
 
@@ -85,16 +90,25 @@ export class Wasi {
   close(): void {
     this.#state.descriptors.close();
     this.#input.close();
-    this.#state.timers.close();
+    this.waits.close();
     this.stdout.close();
     this.stderr.close();
   }
 }
 
-function answer(implementation: WasiImplementation, state: WasiState, memory: GuestMemory, args: Arg[]): number | Promise<number> {
+function answer(implementation: WasiImplementation, state: WasiState, memory: GuestMemory, args: Arg[]): number | Waiting<number> {
   try {
     const done = implementation(state, memory, ...(args as never[]));
-    return done instanceof Promise ? done.then(() => Errno.SUCCESS, refusal) : Errno.SUCCESS;
+    return done ? awaited(done) : Errno.SUCCESS;
+  } catch (error) {
+    return refusal(error);
+  }
+}
+
+function* awaited(waiting: Waiting): Waiting<number> {
+  try {
+    yield* waiting;
+    return Errno.SUCCESS;
   } catch (error) {
     return refusal(error);
   }
@@ -107,6 +121,24 @@ function refusal(error: unknown): number {
   if (errno === undefined) throw error;
   return errno;
 }
+
+/** What waits with the thread for more of standard input. */
+function readStandardInput(waits: Waits): () => Uint8Array {
+  const room = new Uint8Array(INPUT_SIZE);
+  return () => {
+    waits.before();
+    for (;;) {
+      try {
+        return room.slice(0, readSync(0, room));
+      } catch (error) {
+        if (wasiErrno(error) !== Errno.AGAIN) throw error;
+      }
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, INPUT_RETRY_MS);
+    }
+  };
+}
+/** bytes of one read; ms between two of a descriptor that somebody has made non-blocking */
+const INPUT_SIZE = 65536, INPUT_RETRY_MS = 5;
 
 function text(s: string): Uint8Array {
   return new TextEncoder().encode(s);

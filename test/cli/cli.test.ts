@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ModuleReport, ObjectReport } from '#src/teach/inspect.js';
 import { fixture, root } from '../support/probe.js';
+import { ENGINE_NAMES } from '#src/interp/engines.js';
 import { assert, suite } from '../support/suite.js';
 import { assemble, type Instruction, type ModuleSpec } from '../support/wasm.js';
 
@@ -27,6 +28,19 @@ const LOOP = file('loop', { ...HELLO, imports: [WRITE], funcs: [{ type: ':', exp
 const CHATTER = file('chatter', { ...HELLO, imports: [WRITE], funcs: [{ type: ':', export: '_start', body: [['loop', ''], ...SAY, ['br', 0], 'end'] }] });
 const TRAP = file('trap', { ...HELLO, imports: [WRITE], funcs: [{ type: ':', export: '_start', name: '_start', body: [...SAY, 'unreachable'] }] });
 const EXIT = file('exit', { imports: [{ module: WASI, name: 'proc_exit', type: 'i:' }], memory: { min: 1 }, funcs: [{ type: ':', export: '_start', body: [['i32.const', 42], ['call', 0]] }] });
+/** standard input to standard output, up to 4096 bytes at a time */
+const CAT = file('cat', {
+  imports: [{ module: WASI, name: 'fd_read', type: 'iiii:i' }, WRITE], memory: { min: 1 }, data: [{ at: 0, bytes: [0, 4, 0, 0, 0, 16, 0, 0] }],
+  funcs: [{ type: ':', export: '_start', body: [
+    ['block', ''], ['loop', ''],
+    ['i32.const', 0], ['i32.const', 4096], ['i32.store', 4],
+    ['i32.const', 0], ['i32.const', 0], ['i32.const', 1], ['i32.const', 8], ['call', 0], ['br_if', 1],
+    ['i32.const', 8], ['i32.load', 0], 'i32.eqz', ['br_if', 1],
+    ['i32.const', 0], ['i32.const', 8], ['i32.load', 0], ['i32.store', 4],
+    ['i32.const', 1], ['i32.const', 0], ['i32.const', 1], ['i32.const', 12], ['call', 1], ['br_if', 1],
+    ['br', 0], 'end', 'end',
+  ] }],
+});
 const ADD = file('add', { funcs: [{ type: 'ii:i', export: 'add', body: [['local.get', 0], ['local.get', 1], 'i32.add'] }] });
 /** exits with the byte count of one of the WASI lists: environ_sizes_get or args_sizes_get */
 const sizes = (name: string): string => file(name, {
@@ -70,6 +84,7 @@ suite('wasm-bpf', (test) => {
     { args: ['run'], says: 'run: no module given (wasm-bpf run MODULE.wasm [ARGS…])' },
     { args: ['run', '--verbos', 'x'], says: 'run: unknown option --verbos, did you mean --verbose? (wasm-bpf run --help)' },
     { args: ['run', '--max-memory', '1T', EXIT], says: 'run: --max-memory 1T: from 64K to 4G is possible' },
+    { args: ['run', '--engine', 'turbo', EXIT], says: 'there is no engine "turbo" (one of interp, jit, mixed, v8 is possible)' },
     { args: ['run', '--env', '=x', EXIT], says: 'run: --env =x: the variable has no name' },
     { args: ['run', '--dir', '/no/such', EXIT], says: 'run: --dir /no/such: ENOENT: no such file or directory, stat \'/no/such\'' },
     { args: ['run', '--dir', '/etc/passwd', EXIT], says: 'run: --dir /etc/passwd: "/etc/passwd" is no folder' },
@@ -93,6 +108,20 @@ suite('wasm-bpf run', (test) => {
     const { status, stdout, stderr } = cli('run', TRAP);
     assert.equal([status, stdout], [134, 'hi\n']);
     assert.match(stderr, /^wasm-bpf: trap: unreachable\n {4}at _start \(0x[0-9a-f]+\)\n$/);
+  });
+
+  test.table(ENGINE_NAMES, (engine) => `--engine ${engine} runs, traps, and reads standard input to its end`, (engine) => {
+    assert.is(cli('run', '--engine', engine, EXIT).status, 42);
+    const trap = cli('run', '--engine', engine, TRAP);
+    assert.equal([trap.status, trap.stdout], [134, 'hi\n']);
+    assert.match(trap.stderr, /^wasm-bpf: trap: unreachable\n {4}at _start \(0x[0-9a-f]+\)\n$/);
+    const { status, stdout } = spawnSync(process.execPath, [`${root}dist/cli/main.js`, 'run', '--engine', engine, CAT], { input: 'x'.repeat(200_000), encoding: 'utf8', timeout: 20_000 });
+    assert.equal([status, stdout], [0, 'x'.repeat(200_000)]);
+  });
+
+  test('without --engine a process that may not make code interprets', () => {
+    const { status, stdout } = spawnSync(process.execPath, ['--disallow-code-generation-from-strings', `${root}dist/cli/main.js`, 'run', '--invoke', 'add', ADD, '1', '2'], { encoding: 'utf8' });
+    assert.equal([status, stdout], [0, '3\n']);
   });
 
   test('--invoke prints results', () => {
@@ -164,8 +193,8 @@ suite('wasm-bpf run', (test) => {
     assert.ok(performance.now() - at < 1000);
   });
 
-  test('a reader that goes away ends the guest quietly', () => {
-    const { stdout, stderr } = spawnSync('sh', ['-c', `{ "$0" "$1" "$2"; echo "status $?" >&2; } | head -n 1`, process.execPath, `${root}dist/run.js`, CHATTER], { encoding: 'utf8', timeout: 20_000 });
+  test.table(ENGINE_NAMES, (engine) => `a reader that goes away ends the guest quietly on ${engine}`, (engine) => {
+    const { stdout, stderr } = spawnSync('sh', ['-c', `{ "$0" "$1" --engine "$2" "$3"; echo "status $?" >&2; } | head -n 1`, process.execPath, `${root}dist/run.js`, engine, CHATTER], { encoding: 'utf8', timeout: 20_000 });
     assert.equal([stdout, stderr], ['hi\n', 'status 141\n']);
   });
 });

@@ -9,7 +9,7 @@ type Body = (...args: Value[]) => Value[] | Promise<Value[]>;
 export class FakeGuest implements Instance {
   readonly module = {} as Module;
   readonly exports = new Map<string, Func | Memory | Table>();
-  readonly memory: Memory;
+  memory: Memory;
   table: Table | undefined;
   /** what a function of the guest does: by its identity */
   readonly bodies = new Map<Func, Body>();

@@ -24,11 +24,11 @@ export class Probe {
   #changed = (): void => {};
 
   /**
-   * @param module a path. @param within words before `node`: `nsenter`, `setpriv`
+   * @param module a path, after options of `run` where there are any. @param within words before `node`: `nsenter`, `setpriv`
    * @param plain as users have it, without the coverage that a test run may collect: that takes its time at the end
    */
-  constructor(module: string, args: readonly string[] = [], within: readonly string[] = [], plain = false) {
-    const [command, ...rest] = [...within, process.execPath, RUN, module, ...args];
+  constructor(module: string | readonly string[], args: readonly string[] = [], within: readonly string[] = [], plain = false) {
+    const [command, ...rest] = [...within, process.execPath, RUN, ...[module].flat(), ...args];
     this.#child = spawn(command, rest, { stdio: ['ignore', 'pipe', 'pipe'], env: plain ? { ...process.env, NODE_V8_COVERAGE: undefined } : process.env });
     this.#child.stdout?.setEncoding('utf8').on('data', (text: string) => { this.#out += text; this.#changed(); });
     this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => { this.#err += text; });
@@ -92,8 +92,8 @@ export class Probe {
 }
 
 /** Starts a probe, lets `watch` look at it, and makes sure that it is gone afterwards. */
-export async function withProbe<T>(name: string, args: readonly string[], watch: (probe: Probe) => Promise<T>, within: readonly string[] = []): Promise<T> {
-  const probe = new Probe(fixture(`${name}.wasm`), args, within);
+export async function withProbe<T>(name: string, args: readonly string[], watch: (probe: Probe) => Promise<T>, within: readonly string[] = [], options: readonly string[] = []): Promise<T> {
+  const probe = new Probe([...options, fixture(`${name}.wasm`)], args, within);
   try {
     return await watch(probe);
   } finally {
