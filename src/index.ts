@@ -16,6 +16,6 @@ export type { Sink } from './wasi/output.js';
 export { BpfObject, type BpfProgram, type GlobalValue, type Link, type LoadOptions } from './loader/load.js';
 export { interpreter } from './interp/interpreter.js';
 export { ENGINES, ENGINE_NAMES, engineOf, type EngineName } from './interp/engines.js';
-export type { Engine, Extern, ExternType, Func, Global, GuestCall, HostFunc, HostResult, Imports, Instance, Limits, Memory, Table, Value } from './interp/engine.js';
+export type { CompileOptions, Engine, Extern, ExternType, Func, Global, GuestCall, HostFunc, HostResult, Imports, Instance, Limits, Memory, Table, Value } from './interp/engine.js';
 export { inspect, type EmbeddedObject, type GlobalReport, type MapReport, type ModuleReport, type ObjectReport, type ProgramReport, type Report } from './teach/inspect.js';
 export * from './errors.js';

@@ -84,7 +84,7 @@ export async function runFile(path: string, options: Omit<RunOptions, 'path' | '
   const signals = options.engine?.suspends === false ? [] : Object.keys(SIGNALS);
   for (const signal of signals) process.on(signal, onSignal);
   try {
-    const ending = await runWasm(bytes, { ...options, path, signal: stop.signal });
+    const ending = await runWasm(bytes, { ...options, path, validate: 'lazily', signal: stop.signal });
     if (ending.results.length > 0) await print(`${ending.results.map(String).join('\n')}\n`);
     if (ending.error) say(trapLines(ending.error).join('\n'));
     if (stats) tell(ending);

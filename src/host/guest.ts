@@ -5,7 +5,7 @@
  */
 import { basename, extname } from 'node:path';
 import { Interrupted, ProcExit, ProjectError, Trap, UsageError, type WasmFrame } from '../errors.js';
-import type { Engine, Func, Instance, Limits, Value } from '../interp/engine.js';
+import type { CompileOptions, Engine, Func, Instance, Limits, Value } from '../interp/engine.js';
 import { engineOf, type EngineName } from '../interp/engines.js';
 import type { Module } from '../interp/module.js';
 import { showFuncType } from '../interp/show.js';
@@ -34,6 +34,8 @@ export interface RunOptions extends Omit<WasiOptions, 'args' | 'blocks'> {
    * suspend a guest, the guest's waits keep the thread and `signal` counts before it begins only.
    */
   readonly engine?: EngineName | Engine;
+  /** whether function bodies are judged before the guest runs, or each when it is first called; default: before */
+  readonly validate?: CompileOptions['validate'];
   /** default: the running kernel, reached when the module imports the ABI */
   readonly backend?: Backend;
   /** imports of your own, asked first */
@@ -61,7 +63,7 @@ const NO_READER = 'nobody reads the output any more';
 /**
  * Runs a module to its end.
  * @param bytes of the module; must not change meanwhile
- * @throws MalformedError, InvalidError, MissingImportsError, LinkError for the module; UsageError where it has no such entry;
+ * @throws MalformedError, InvalidError (with `validate: 'lazily'` also from a guest that runs), MissingImportsError, LinkError for the module; UsageError where it has no such entry;
  * a trap is an Ending, not a throw
  * @example
  * const { status } = await runWasm(readFileSync('probe.wasm'), { path: 'probe.wasm', args: ['-n', '3'] });
@@ -69,7 +71,7 @@ const NO_READER = 'nobody reads the output any more';
 export async function runWasm(bytes: Uint8Array, options: RunOptions): Promise<Ending> {
   const engine = typeof options.engine === 'object' ? options.engine : await engineOf(options.engine);
   boundHeap();
-  const module = engine.compile(bytes);
+  const module = engine.compile(bytes, { validate: options.validate });
   const entry = chooseEntry(module, options.invoke);
   const stop = new AbortController();
   const forward = () => stop.abort(options.signal?.reason);

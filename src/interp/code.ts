@@ -8,6 +8,7 @@ import { findClause, type Clause, type Handler } from './handlers.js';
 import type { WasmTag } from './exception.js';
 import type { Module } from './module.js';
 import { runtimeTypes, type RuntimeType } from './rtt.js';
+import { validateBody } from './validate.js';
 
 /** Positions that a frame returns to where its caller is not a function of the same instance. */
 export const RETURN_BASE = 0, RETURN_CROSS = 1, RETURN_HOST = 2;
@@ -43,12 +44,13 @@ export class ModuleCode {
     MARKERS.forEach((name, at) => this.words[at] = coreOp(name));
   }
 
-  /** Position of a function's header; lowers it where that has not been done. @throws ExhaustedError for a frame beyond the slots */
+  /** Position of a function's header; lowers it where that has not been done. @throws ExhaustedError for a frame beyond the slots; InvalidError where validation was left until now */
   entry(index: number): number {
     return this.#entries[index] || this.#lower(index);
   }
 
   #lower(index: number): number {
+    validateBody(this.module, index);
     const { words, handlers } = lowerFunction(this, index);
     const entry = this.append(words);
     if (handlers.length > 0) this.#handlers.set(index, handlers);

@@ -13,7 +13,7 @@ export function compilerWith(name: string, policy: Policy): Engine {
   return {
     name,
     suspends: true,
-    compile: (bytes) => interpreter.compile(bytes),
+    compile: interpreter.compile,
     instantiate: (module, imports, options) => new WasmInstance(module, imports, options?.limits, (inst) => new Tier(inst, runner, policy)),
   };
 }

@@ -18,12 +18,20 @@ export interface Limits {
   readonly callDepth: number;
 }
 
+export interface CompileOptions {
+  /**
+   * `lazily`: a function's body is read and judged when it is first called; one that is invalid throws InvalidError or MalformedError
+   * through the guest at every call, which the guest cannot catch. An engine may judge it at once all the same. Default: at once.
+   */
+  readonly validate?: 'at once' | 'lazily';
+}
+
 export interface Engine {
   readonly name: string;
   /** a running guest can be suspended: host functions may wait for promises, the event loop gets its turns, a signal ends the guest */
   readonly suspends: boolean;
   /** Decodes and validates. @throws MalformedError, InvalidError, UnsupportedError */
-  compile(bytes: Uint8Array): Module;
+  compile(bytes: Uint8Array, options?: CompileOptions): Module;
   /** Links, allocates, runs segments; not the start function, which `Instance.start` runs. @throws LinkError, Trap */
   instantiate(module: Module, imports: Imports, options?: { readonly limits?: Partial<Limits> }): Instance;
 }

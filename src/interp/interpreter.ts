@@ -4,15 +4,15 @@ import { WasmInstance } from './instance.js';
 import { FEATURES_ALL } from './opcodes.js';
 import { runner } from './run.js';
 import { train } from './train.js';
-import { decodeAndValidate } from './validate.js';
+import { decodeAndValidate, decodeLazily } from './validate.js';
 
 runner.trainer = train;
 
 export const interpreter: Engine = {
   name: 'interpreter',
   suspends: true,
-  compile(bytes) {
-    return decodeAndValidate(bytes, FEATURES_ALL);
+  compile(bytes, options) {
+    return (options?.validate === 'lazily' ? decodeLazily : decodeAndValidate)(bytes, FEATURES_ALL);
   },
   instantiate(module, imports, options) {
     return new WasmInstance(module, imports, options?.limits);

@@ -1,6 +1,6 @@
 /**
  * Judges a decoded module (specification chapter 3), with the official suite's phrase for every reason. Bodies and constant
- * expressions are left to validate-code.ts; nothing is changed, nothing is kept.
+ * expressions are left to validate-code.ts; nothing is changed.
  */
 import { InvalidError } from '../errors.js';
 import { decode, decodeOutside } from './decode.js';
@@ -24,6 +24,12 @@ export const IMPLEMENTATION_LIMITS = { types: 1_000_000, params: 1000, results: 
 
 /** @throws InvalidError for the first fault found */
 export function validate(module: Module, features: ReadonlySet<Feature> = FEATURES_2_0): void {
+  const body = outside(module, features);
+  for (let func = module.imported.func; func < module.funcs.length; func++) body(func);
+}
+
+/** Judges everything but the bodies. @returns what judges one of them */
+function outside(module: Module, features: ReadonlySet<Feature>): (func: number) => void {
   types(module);
   const space = new TypeSpace(module);
   const { funcs, tables, memories, globals, tags, elems, datas } = module;
@@ -57,11 +63,11 @@ export function validate(module: Module, features: ReadonlySet<Feature> = FEATUR
   }
   start(module);
   exports(module);
-  module.codes.forEach((body, i) => {
-    const func = module.imported.func + i;
+  return (func) => {
+    const body = module.codes[func - module.imported.func];
     locals(func, body);
     code.body(func, body);
-  });
+  };
 }
 
 /**
@@ -79,6 +85,25 @@ export function decodeAndValidate(bytes: Uint8Array, features: ReadonlySet<Featu
     decode(bytes, features);
     throw error;
   }
+}
+
+/** what judges the bodies of a module that has been read with `decodeLazily` */
+const later = new WeakMap<Module, (func: number) => void>();
+
+/**
+ * Like `decodeAndValidate`, but leaves each body to `validateBody`, when its function is first called, as the specification
+ * allows (appendix "Implementation Limitations"). Sizes and locals of bodies are looked at.
+ * @throws MalformedError, InvalidError
+ */
+export function decodeLazily(bytes: Uint8Array, features: ReadonlySet<Feature>): Module {
+  const module = decodeOutside(bytes, features);
+  later.set(module, outside(module, features));
+  return module;
+}
+
+/** To be called before a body is read. @throws MalformedError, InvalidError, each time, where it was left and is faulty */
+export function validateBody(module: Module, func: number): void {
+  later.get(module)?.(func);
 }
 
 function types({ defs }: Module): void {

@@ -27,6 +27,7 @@ const SAY: Instruction[] = [['i32.const', 1], ['i32.const', 0], ['i32.const', 1]
 const LOOP = file('loop', { ...HELLO, imports: [WRITE], funcs: [{ type: ':', export: '_start', body: [...SAY, ['loop', ''], ['br', 0], 'end'] }] });
 const CHATTER = file('chatter', { ...HELLO, imports: [WRITE], funcs: [{ type: ':', export: '_start', body: [['loop', ''], ...SAY, ['br', 0], 'end'] }] });
 const TRAP = file('trap', { ...HELLO, imports: [WRITE], funcs: [{ type: ':', export: '_start', name: '_start', body: [...SAY, 'unreachable'] }] });
+const INVALID = file('invalid', { ...HELLO, imports: [WRITE], funcs: [{ type: ':', export: '_start', body: [...SAY, ['call', 2]] }, { type: ':', name: 'faulty', body: ['drop'] }] });
 const EXIT = file('exit', { imports: [{ module: WASI, name: 'proc_exit', type: 'i:' }], memory: { min: 1 }, funcs: [{ type: ':', export: '_start', body: [['i32.const', 42], ['call', 0]] }] });
 /** standard input to standard output, up to 4096 bytes at a time */
 const CAT = file('cat', {
@@ -122,6 +123,12 @@ suite('wasm-bpf run', (test) => {
   test('without --engine a process that may not make code interprets', () => {
     const { status, stdout } = spawnSync(process.execPath, ['--disallow-code-generation-from-strings', `${root}dist/cli/main.js`, 'run', '--invoke', 'add', ADD, '1', '2'], { encoding: 'utf8' });
     assert.equal([status, stdout], [0, '3\n']);
+  });
+
+  test('an invalid function ends the guest when it is called, with its fault and status 1', () => {
+    const { status, stdout, stderr } = cli('run', INVALID);
+    assert.equal([status, stdout], [1, 'hi\n']);
+    assert.match(stderr, /^wasm-bpf: invalid module: drop at 0x[0-9a-f]+ in func 2 "faulty": type mismatch \(expected a value, found an empty stack\)\n$/);
   });
 
   test('--invoke prints results', () => {
