@@ -154,6 +154,15 @@ export function makeCold(m: Runner): (w: number) => void {
       m.setRef(m.fp + (w >>> 12), m.getRef(m.fp + m.code[m.pc + 1]));
       m.pc += 2;
     },
+    // [op | first slot, slot of the first, how many]: values of all types, downwards
+    'move.range'(w) {
+      const to = m.fp + (w >>> 12), from = m.fp + m.code[m.pc + 1], n = m.code[m.pc + 2];
+      I32.copyWithin(to, from, from + n);
+      FILES.L32.copyWithin(2 * to, 2 * from, 2 * (from + n));
+      FILES.S32.copyWithin(4 * to, 4 * from, 4 * (from + n));
+      if (m.refs.length > from) for (let i = 0; i < n; i++) m.setRef(to + i, m.getRef(from + i));
+      m.pc += 3;
+    },
     'select.ref'(w) {
       const x = m.code[m.pc + 1];
       m.setRef(m.fp + (w >>> 12), m.getRef(m.fp + (I32[m.fp + m.code[m.pc + 2]] !== 0 ? x & 0xffff : x >>> 16)));

@@ -191,7 +191,7 @@ export const COLD = [
   'global.get.cell', 'global.set.cell',
   'memory.size', 'memory.grow', 'memory.init', 'memory.copy', 'memory.fill', 'memory.outside', 'data.drop', 'memory.atomic.notify', 'memory.atomic.wait',
   'table.get', 'table.set', 'table.size', 'table.grow', 'table.fill', 'table.copy', 'table.init', 'elem.drop',
-  'ref.null', 'ref.is_null', 'ref.func', 'move.ref', 'select.ref', 'ref.as_non_null', 'throw', 'throw_ref',
+  'ref.null', 'ref.is_null', 'ref.func', 'move.ref', 'move.range', 'select.ref', 'ref.as_non_null', 'throw', 'throw_ref',
   'struct.new', 'struct.new_default', 'struct.get', 'struct.get_u', 'struct.set', 'array.new', 'array.new_default',
   'array.new_fixed', 'array.new_data', 'array.new_elem', 'array.get', 'array.get_u', 'array.set', 'array.len', 'array.fill',
   'array.copy', 'array.init_data', 'array.init_elem', 'ref.test', 'ref.cast', 'ref.eq', 'ref.i31', 'i31.get',

@@ -2,7 +2,7 @@
  * Lowering of structured control: labels, branches with what they carry, conditions that become part of a branch.
  */
 import type { Handler } from './handlers.js';
-import { OperandStack, CONST, LOCAL, OWN } from './lower-stack.js';
+import { OperandStack, CONST, FEW, LOCAL, OWN } from './lower-stack.js';
 import { C, FUSED, moveOf } from './lower-table.js';
 import { F64, I64, V128, isRef, type ValType } from './types.js';
 
@@ -102,7 +102,7 @@ export class ControlStack extends OperandStack {
     }
     const n = label.results.length;
     if (!dead && this.height - n !== label.height) {
-      for (let i = 0; i < n; i++) this.copy(this.height - n + i, this.slot(label.height + i));
+      this.copyAll(n, this.slot(label.height));
       this.height = label.height;
     }
   }
@@ -129,8 +129,7 @@ export class ControlStack extends OperandStack {
       this.emitReturn();
       return;
     }
-    const n = this.arity(label);
-    for (let i = 0; i < n; i++) this.copy(this.height - n + i, this.slot(label.height + i));
+    this.copyAll(this.arity(label), this.slot(label.height));
     const at = this.emit(C.br, 0);
     this.target(label, at, at + 1);
   }
@@ -162,6 +161,8 @@ export class ControlStack extends OperandStack {
 
   branchOn(label: Label, condition: Condition): void {
     const n = this.arity(label);
+    // once for all branches, not in the code of each
+    if (n > FEW) this.settleFrom(this.height - n);
     if (label.kind !== 'func' && (n === 0 || this.height - n === label.height)) {
       this.settleFrom(this.height - n);
       this.target(label, ...this.emitBranch(condition, true));
@@ -205,6 +206,11 @@ export class ControlStack extends OperandStack {
       const slot = this.where[first] === LOCAL ? this.lo[first] : this.slot(first);
       if (this.where[first] === CONST) this.copy(first, slot);
       this.emit((results[0] === I64 || results[0] === F64 ? C.return64 : C.return32) | slot << 12);
+      return;
+    }
+    if (n > FEW) {
+      this.copyAll(n, 0);
+      this.emit(C.return0);
       return;
     }
     // first to their own slots, as the frame's first slots may be locals that are among them

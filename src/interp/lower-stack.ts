@@ -10,6 +10,9 @@ import { F64, I32, I64, type FuncType, type ValType } from './types.js';
 /** Operands are slots of 16 bits. */
 export const MAX_FRAME = 0xffff;
 
+/** operands that are looked at one by one; more of them are dealt with at once, so that the work does not grow with their number */
+export const FEW = 32;
+
 /** Where an operand is. */
 export const OWN = 0, LOCAL = 1, CONST = 2;
 
@@ -25,6 +28,8 @@ export class OperandStack {
   readonly hi: number[] = [];
   height = 0;
   highest = 0;
+  /** operands below are in slots of their own, so that nobody looks through them again and again */
+  firm = 0;
   /** the last instruction, where it did nothing but write the topmost operand's own slot; else -1 */
   last = -1;
   offset = 0;
@@ -89,6 +94,7 @@ export class OperandStack {
     this.lo[h] = lo;
     this.hi[h] = hi;
     if (h >= this.highest) this.highest = h + 1;
+    if (where !== OWN && h < this.firm) this.firm = h;
     this.last = -1;
   }
 
@@ -127,7 +133,40 @@ export class OperandStack {
   }
 
   settleFrom(height: number): void {
-    for (let h = height; h < this.height; h++) this.settle(h);
+    const { firm } = this;
+    for (let h = Math.max(height, firm); h < this.height; h++) this.settle(h);
+    if (height <= firm) this.firm = this.height;
+  }
+
+  /** Operands that are the local, but for the topmost, get slots of their own: it is about to change. @returns whether there were any */
+  settleLocal(index: number): boolean {
+    const top = this.height - 1;
+    if (top - this.firm > FEW) {
+      const last = this.last;
+      const { n } = this;
+      for (let h = this.firm; h < top; h++) this.settle(h);
+      this.firm = top;
+      if (this.n === n) this.last = last;
+      return this.n !== n;
+    }
+    let found = false;
+    for (let h = this.firm; h < top; h++) {
+      if (this.where[h] !== LOCAL || this.lo[h] !== index) continue;
+      this.settle(h);
+      found = true;
+    }
+    return found;
+  }
+
+  /** Copies the topmost `n` operands to the slots from `slot` on, which are not above theirs. Leaves the operand stack as it is. */
+  copyAll(n: number, slot: number): void {
+    const first = this.height - n;
+    if (n <= FEW) {
+      for (let i = 0; i < n; i++) this.copy(first + i, slot + i);
+      return;
+    }
+    this.settleFrom(first);
+    if (this.slot(first) !== slot) this.emit(C.moveRange | slot << 12, this.slot(first), n);
   }
 
   /** `n` operands in consecutive slots, for an instruction without result. */

@@ -60,7 +60,7 @@ for (const [, name] of ROWS) {
 export const C = {
   br: coreOp('br'), brIf: coreOp('br_if'), brUnless: coreOp('br_unless'), brTable: coreOp('br_table'),
   eqz32: coreOp('i32.eqz'), eqz64: coreOp('i64.eqz'), eq64: coreOp('br_if.i64.eq.k'), ne64: coreOp('br_if.i64.ne.k'),
-  move32: coreOp('move32'), move64: coreOp('move64'), moveVector: coreOp('v128.move'), moveRef: coreOp('move.ref'), const32: coreOp('const32'), const64: coreOp('const64'), constVector: coreOp('v128.const'),
+  move32: coreOp('move32'), move64: coreOp('move64'), moveVector: coreOp('v128.move'), moveRef: coreOp('move.ref'), moveRange: coreOp('move.range'), const32: coreOp('const32'), const64: coreOp('const64'), constVector: coreOp('v128.const'),
   select32: coreOp('select32'), select64: coreOp('select64'), selectVector: coreOp('v128.select'), selectRef: coreOp('select.ref'),
   return0: coreOp('return0'), return32: coreOp('return32'), return64: coreOp('return64'),
   callLazy: coreOp('call.lazy'), callImport: coreOp('call.import'), callIndirect: coreOp('call_indirect'), callRef: coreOp('call_ref'),

@@ -215,18 +215,13 @@ class Lowering extends TryStack {
   setLocal(index: number, keep: boolean): void {
     const top = this.height - 1;
     const last = this.last;
-    let aliased = false;
-    for (let h = 0; h < top; h++) {
-      if (this.where[h] === LOCAL && this.lo[h] === index) {
-        this.settle(h);
-        aliased = true;
-      }
-    }
+    const aliased = this.settleLocal(index);
     if (!aliased && last >= 0 && this.where[top] === OWN) {
       this.out[last] = (this.out[last] & 0xfff) | index << 12;
       this.last = -1;
       this.where[top] = LOCAL;
       this.lo[top] = index;
+      if (top < this.firm) this.firm = top;
     } else {
       this.copy(top, index);
     }
@@ -322,7 +317,7 @@ class Lowering extends TryStack {
   tailArguments(n: number): void {
     const first = this.height - n;
     this.settleFrom(first);
-    for (let i = 0; i < n; i++) this.copy(first + i, i);
+    this.copyAll(n, 0);
     this.height = first;
   }
 }
