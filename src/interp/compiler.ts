@@ -19,6 +19,6 @@ export function compilerWith(name: string, policy: Policy): Engine {
 }
 
 /** Compiles every function when it is first called. */
-export const compiler: Engine = compilerWith('compiler', { calls: 0, loops: 4, chunk: 1023 });
+export const compiler: Engine = compilerWith('compiler', { calls: 0, loops: 4 });
 /** Leaves functions that run once, and without long loops, to the interpreter. */
-export const mixed: Engine = compilerWith('mixed', { calls: 2, loops: 500, chunk: 1023 });
+export const mixed: Engine = compilerWith('mixed', { calls: 2, loops: 500 });

@@ -16,9 +16,9 @@ export const WAYS: readonly Way[] = [
   { name: 'interpreter, suspended at every call and back-edge', engine: interpreter, features: FEATURES_ALL, ...sliced(1) },
   { name: 'interpreter, waiting for the host', engine: interpreter, features: FEATURES_ALL, later: true, ...sliced(3) },
   { name: 'compiler', engine: compiler, features: FEATURES_ALL },
-  { name: 'compiler, frames changing tiers all the time', engine: compilerWith('changing tiers', { calls: 0, loops: 1, chunk: 0 }), features: FEATURES_ALL, ...sliced(2) },
+  { name: 'compiler, frames changing tiers all the time', engine: compilerWith('changing tiers', { calls: 0, loops: 1 }), features: FEATURES_ALL, ...sliced(2) },
   { name: 'mixed', engine: mixed, features: FEATURES_ALL },
-  { name: 'compiler, waiting for the host', engine: compilerWith('changing tiers later', { calls: 1, loops: 2, chunk: 3 }), features: FEATURES_ALL, later: true, ...sliced(7) },
+  { name: 'compiler, waiting for the host', engine: compilerWith('changing tiers later', { calls: 1, loops: 2 }), features: FEATURES_ALL, later: true, ...sliced(7) },
 ];
 
 /** `f(n)` recurses, with every kind of slot in use: what it leaves behind in the machine is not zeros. */

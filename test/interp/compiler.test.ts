@@ -136,7 +136,7 @@ suite('compiler frames', (test) => {
     await rejectsCode(() => i.call(func(i, 'f'), [40], { signal: abort.signal }), 'INTERRUPTED', 'interrupted: enough');
   });
   test('loops within loops are taken over at each header', () => {
-    const engine = compilerWith('small slices', { calls: 0, loops: 0, chunk: 0 });
+    const engine = compilerWith('small slices', { calls: 0, loops: 0 });
     const i = make({ funcs: [{ type: 'i:i', locals: 'iil', export: 'f', body: [
       ['loop', ''],
       ['i32.const', 3], ['local.set', 1],

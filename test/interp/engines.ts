@@ -28,7 +28,7 @@ export interface Subject {
 }
 
 /** Our own: each tier, both, and one in which frames change tiers all the time. */
-export const TIERS: readonly Engine[] = [interpreter, compiler, mixed, compilerWith('changing tiers', { calls: 1, loops: 2, chunk: 3 })];
+export const TIERS: readonly Engine[] = [interpreter, compiler, mixed, compilerWith('changing tiers', { calls: 1, loops: 2 })];
 
 export const TIER_SUBJECTS: readonly Subject[] = TIERS.map((engine) =>
   ({ engine, parts: { Memory: WasmMemory, Table: WasmTable, Global: WasmGlobal }, suspends: true, deepest: 50_000, boundsDepth: true, reasonOf: (reason) => reason }));

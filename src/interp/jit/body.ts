@@ -6,6 +6,7 @@ import type { ModuleCode } from '../code.js';
 import { F64, I32, I64, V128, isRef, type FuncType } from '../types.js';
 import { JsStack, MARK, MARK_END, type Operand } from './operands.js';
 import type { Positions } from './positions.js';
+import { shapeOf, type Shape } from './shape.js';
 import { declaredLanes, homeLane, localLanes, vectorToSlot, type Wishes } from './vector-forms.js';
 
 const MAX_LOCALS = 600;
@@ -30,6 +31,7 @@ export class Refused extends Error {}
 
 export class JsBody extends JsStack {
   readonly type: FuncType;
+  readonly shape: Shape;
   readonly callees = new Set<number>();
   readonly imports = new Set<number>();
   readonly globals = new Set<number>();
@@ -41,8 +43,8 @@ export class JsBody extends JsStack {
   /** positions that some exit has: a call may end, with fewer operands, where the next begins */
   readonly #exitsAt = new Set<number>();
   #aliases = 0;
-  hasLoops = false;
-  hasCalls = false;
+  /** the fuel is counted in a variable somewhere */
+  counts = false;
   offset = 0;
   /** nothing is put out until the loop of the entry is reached */
   muted: boolean;
@@ -58,6 +60,7 @@ export class JsBody extends JsStack {
     if (locals.length > MAX_LOCALS) throw new Refused();
     super(locals, wishes);
     this.type = type;
+    this.shape = shapeOf(module, index);
     this.muted = loop !== undefined;
   }
 
@@ -89,7 +92,7 @@ export class JsBody extends JsStack {
     const args = params.flatMap((type, i) => type === I32 ? [`l${i}`] : []);
     const head: string[] = [`function ${name}(${['fp', 'd', ...entered ? [] : args].join(', ')}) {`];
     if (!entered) {
-      const fuel = this.hasCalls ? ' || (U[0] = U[0] - 1) < 0' : '';
+      const fuel = this.shape.calls ? ' || (U[0] = U[0] - 1) < 0' : '';
       const store = params.map((type, i) => type === I32 ? `I32[fp + ${i}] = l${i}; ` : '').join('');
       head.push(`if (d < 0${fuel}) { ${store}return begin(${this.index}, fp); }`);
     }
@@ -114,7 +117,7 @@ export class JsBody extends JsStack {
       declared.push(`${variable} = ${entered ? taken : variable[0] === 'r' ? 'null' : '0'}`);
     }
     if (this.#exits.size > 0) declared.push('pc = 0');
-    if (this.hasLoops) declared.push('n = CHUNK');
+    if (this.counts) declared.push('n = 0');
     if (declared.length > 0) head.push(`let ${declared.join(', ')};`);
     const text = `${head.join('\n')}\n${this.#exits.size > 0 ? `x: {\n${this.out.join('')}}\n${this.#leave()}` : this.out.join('')}}\n`
       .replaceAll('COST', String(cost));

@@ -33,26 +33,31 @@ function takeResults(s: JsBody, type: FuncType, first: number, inFrame: boolean)
   });
 }
 
+/** What has left gives undefined, and its caller leaves too. */
+function callCompiled(s: JsBody, callee: string, { results }: FuncType, first: number, after: number): void {
+  const leave = s.exit(after, first);
+  if (results.length === 1 && results[0] === I32) s.line(`{ const r = ${callee}; if (r === undefined) { ${leave} } ${s.ownOf(I32, first).text} = r | 0; }`);
+  else s.line(`if (${callee} === undefined) { ${leave} }`);
+}
+
 export function call(s: JsBody, index: number): void {
   const { module } = s.code;
   const type = module.types[module.funcs[index]];
   const first = s.height - type.params.length;
   const imported = index < module.imported.func;
-  s.hasCalls = true;
   settleBelow(s, first);
   const args = putArguments(s, first, imported);
   (imported ? s.imports : s.callees).add(index);
   s.stack.length = first;
   const base = `fp + ${s.slot(first)}`;
   const after = s.positions.after(s.offset);
-  const single = type.results.length === 1 && type.results[0] === I32;
   if (imported) {
     s.line(`${s.mark()}h${index}(${base}, d - COST);`);
+    s.line(`if (U[0] < 0) { ${s.exit(after, first)} }`);
   } else {
     const callee = index === s.index && s.loop === undefined ? `w${index}` : `c${index}.f`;
-    s.line(`${single ? `${s.ownOf(I32, first).text} = ` : ''}${s.mark()}${callee}(${base}, d - COST${args});`);
+    callCompiled(s, `${s.mark()}${callee}(${base}, d - COST${args})`, type, first, after);
   }
-  s.line(`if (U[0] < 0) { ${s.exit(after, first)} }`);
   takeResults(s, type, first, imported);
 }
 
@@ -62,7 +67,6 @@ export function callIndirect(s: JsBody, typeIndex: number, table: number): void 
   if (module.tables[table].type.is64) throw new Refused();
   const top = s.height - 1;
   const first = top - type.params.length;
-  s.hasCalls = true;
   settleBelow(s, s.height);
   const before = s.positions.at(s.offset), after = s.positions.after(s.offset);
   const element = s.stack[top].text;
@@ -72,9 +76,8 @@ export function callIndirect(s: JsBody, typeIndex: number, table: number): void 
   s.tables.add(table);
   s.stack.length = first;
   const base = `fp + ${s.slot(first)}`;
-  const single = type.results.length === 1 && type.results[0] === I32;
   s.line(`{ const e = e${table}[${element} >>> 0]; if (e === undefined || e === null || e.typeId !== ${s.code.typeIds[typeIndex]} || e.instance !== INST) { defer(); ${unusual} }`);
-  s.line(`${single ? `${s.ownOf(I32, first).text} = ` : ''}${s.mark()}e.cell.f(${base}, d - COST${args}); }`);
-  s.line(`if (U[0] < 0) { ${s.exit(after, first)} }`);
+  callCompiled(s, `${s.mark()}e.cell.f(${base}, d - COST${args})`, type, first, after);
+  s.line('}');
   takeResults(s, type, first, false);
 }

@@ -2,8 +2,11 @@
 import { I32, V128, type ValType } from '../types.js';
 import { JsBody, Refused } from './body.js';
 import { condition } from './operands.js';
+import { shapeOf } from './shape.js';
 
 const MAX_NESTING = 150;
+/** Where a loop that counts the fuel in a variable is left. */
+const FLUSH = 'U[0] = n;';
 
 interface Label {
   readonly kind: 'func' | 'block' | 'loop' | 'if';
@@ -24,6 +27,8 @@ interface Label {
 
 export class JsControl extends JsBody {
   readonly labels: Label[] = [];
+  /** how many labels are around the outermost loop in which the fuel is in the variable n; -1 where it is in U[0] */
+  #counting = -1;
   #labelCount = 0;
 
   label(depth: number): Label {
@@ -45,17 +50,21 @@ export class JsControl extends JsBody {
     const height = this.height - params.length;
     if (op === 0x03) {
       const label = this.newLabel('loop', height, params, results);
+      const { calls, first } = this.shape.loops.get(this.offset)!;
       this.labels.push(label);
-      if (this.muted && this.offset === this.loop) {
-        // what is around the entry is there to be broken out of
-        this.muted = false;
-        for (const around of this.labels) if (around.kind !== 'func') super.line(`${around.name}: ${around === label ? 'for (;;) ' : ''}{`);
-      } else {
-        this.line(`${label.name}: for (;;) {`);
+      const entered = this.muted && this.offset === this.loop;
+      if (entered) this.muted = false;
+      if (!this.muted && !calls && this.#counting < 0) {
+        this.#counting = this.labels.length - 1;
+        this.counts = true;
+        this.line('n = U[0];');
       }
-      this.hasLoops = true;
+      // what is around the entry is there to be broken out of
+      if (entered) for (const around of this.labels) if (around.kind !== 'func' && around !== label) this.line(`${around.name}: {`);
+      this.line(`${label.name}: for (;;) {`);
       const leave = this.exit(label.start, this.height);
-      this.line(`if (--n < 0) { n = CHUNK; if ((U[0] = U[0] - CHUNK - 1) < 0) { ${leave} } }`);
+      if (this.#counting >= 0) this.line(`if ((n = n - 1 | 0) < 0) { ${FLUSH} ${leave} }`);
+      else if (first < this.code.module.imported.func || !shapeOf(this.code.module, first).calls) this.line(`if ((U[0] = U[0] - 1) < 0) { ${leave} }`);
       return;
     }
     const label = this.newLabel(op === 0x02 ? 'block' : 'if', height, params, results);
@@ -81,15 +90,18 @@ export class JsControl extends JsBody {
 
   /** @returns whether what follows cannot be reached */
   end(dead: boolean): boolean {
-    const label = this.labels.pop()!;
-    if (label.kind === 'func') {
-      if (!dead) this.return();
-      return true;
-    }
+    const label = this.label(0);
+    if (label.kind === 'func' && !dead) this.return();
+    this.labels.pop();
+    if (label.kind === 'func') return true;
     if (!dead) this.settleFrom(label.height);
     if (label.silent) this.muted = false;
     if (label.kind === 'loop' && !label.around && !dead) this.line('break;');
     this.line('}');
+    if (this.#counting === this.labels.length) {
+      this.#counting = -1;
+      if (!dead) this.line(FLUSH);
+    }
     this.#reset(label, label.results);
     return dead && !label.reached && !label.otherwise;
   }
@@ -106,7 +118,11 @@ export class JsControl extends JsBody {
 
   /** Statements that go to a label with the topmost operands, and leave the operand stack as it is. */
   #goTo(label: Label): string {
-    if (label.kind === 'func') return this.#returnText();
+    const flush = this.#counting > this.labels.indexOf(label) ? `${FLUSH} ` : '';
+    return flush + (label.kind === 'func' ? this.#returnText() : this.#goToBlock(label));
+  }
+
+  #goToBlock(label: Label): string {
     const n = this.#arity(label);
     const lines: string[] = [];
     for (let i = 0; i < n; i++) {
@@ -161,7 +177,7 @@ export class JsControl extends JsBody {
     const { results } = this.type;
     if (results.length > 1) this.settleFrom(this.height - results.length);
     else if (results.length === 1) this.order(this.stack[this.height - 1]);
-    this.line(this.#returnText());
+    this.line(this.#goTo(this.labels[0]));
   }
 
   #returnText(): string {

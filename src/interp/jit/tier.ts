@@ -16,8 +16,8 @@ import { Positions } from './positions.js';
 import { SCRATCH } from './vector-forms.js';
 import { FUEL_LEFT, defer, left, stop } from './unwinding.js';
 
-/** A compiled function: `fp`, room on the JavaScript stack, and its i32 arguments. */
-type Compiled = (fp: number, d: number, ...ints: number[]) => number;
+/** A compiled function: `fp`, room on the JavaScript stack, and its i32 arguments. Gives undefined when its frame has left. */
+type Compiled = (fp: number, d: number, ...ints: number[]) => number | undefined;
 
 /** What calls go through. `f` compiles when it is first called. */
 export interface Cell {
@@ -34,8 +34,6 @@ export interface Policy {
   readonly calls: number;
   /** back-edges of a loop that it runs before it hands over the frame */
   readonly loops: number;
-  /** back-edges of compiled code between two looks at the fuel */
-  readonly chunk: number;
 }
 
 interface Loop { readonly offset: number; left: number; cell: Cell | undefined }
@@ -53,7 +51,7 @@ while (`wasm$I32$${suffix}` in globalThis) suffix++;
 for (const [name, value] of Object.entries(GLOBALS)) Object.defineProperty(globalThis, `wasm$${name}$${suffix}`, { value, configurable: true });
 const global = (text: string) => text.replaceAll(/\b(?:V?F(?:32|64)|I(?:32|64)|[LS]32|X[A-Z]?\d+|U)(?=\[)/g, (name) => `wasm$${name}$${suffix}`);
 
-const PRELUDE = `"use strict"; const { K, KF, V, INST, CHUNK, begin, leave, stop, defer, carryOut, copied, filled, getRef, setRef, ${NAMES.join(', ')} } = $;\n`;
+const PRELUDE = `"use strict"; const { K, KF, V, INST, begin, leave, stop, defer, carryOut, copied, filled, getRef, setRef, ${NAMES.join(', ')} } = $;\n`;
 
 let tiers = 0;
 /** number in the names of sources -> the tier they are of */
@@ -87,15 +85,15 @@ export class Tier {
     this.policy = policy;
     byNumber.set(this.number, new WeakRef(this));
     this.#shared = {
-      ...meaning, ...helpers, V: inst.memory?.cell, INST: inst, CHUNK: policy.chunk, stop, defer,
+      ...meaning, ...helpers, V: inst.memory?.cell, INST: inst, stop, defer,
       begin: (pc: number, fp: number) => {
         left.frames.push({ kind: 'begin', inst, pc, fp });
         stop();
-        return 0;
+        return undefined;
       },
       leave: (pc: number, fp: number) => {
         left.frames.push({ kind: 'frame', inst, pc, fp });
-        return 0;
+        return undefined;
       },
       getRef: (slot: number) => runner.getRef(slot),
       setRef: (slot: number, value: Value) => runner.setRef(slot, value),
@@ -168,7 +166,7 @@ export class Tier {
           state.cell.ints.forEach((at, i) => { I32[fp + at] = ints[i]; });
           left.frames.push({ kind: 'begin', inst: tier.inst, pc: index, fp });
           stop();
-          return 0;
+          return undefined;
         }
         tier.#compile(index, state);
         return state.cell.f(fp, d, ...ints);
@@ -217,7 +215,7 @@ export class Tier {
       ints.forEach((at, i) => { I32[fp + at] = args[i]; });
       left.frames.push({ kind: 'begin', inst, pc: index, fp });
       stop();
-      return 0;
+      return undefined;
     };
   }
 
@@ -290,7 +288,7 @@ const LINES_BEFORE = [0, 0, 0, 0, 0] as const;
 /** Calls a compiled function whose arguments are in its frame; the result goes there. */
 export function callCell(cell: Cell, fp: number, d: number): void {
   const { ints } = cell;
-  let result: number;
+  let result: number | undefined;
   switch (ints.length) {
     case 0: result = cell.f(fp, d); break;
     case 1: result = cell.f(fp, d, I32[fp + ints[0]]); break;
@@ -298,6 +296,6 @@ export function callCell(cell: Cell, fp: number, d: number): void {
     case 3: result = cell.f(fp, d, I32[fp + ints[0]], I32[fp + ints[1]], I32[fp + ints[2]]); break;
     default: result = cell.f(fp, d, ...ints.map((at) => I32[fp + at]));
   }
-  if (cell.single && FUEL_LEFT[0] >= 0) I32[fp] = result;
+  if (cell.single && result !== undefined) I32[fp] = result;
 }
 
