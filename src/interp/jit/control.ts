@@ -2,7 +2,7 @@
 import { I32, V128, type ValType } from '../types.js';
 import { JsBody, Refused } from './body.js';
 import { condition } from './operands.js';
-import { shapeOf } from './shape.js';
+import { charges } from './shape.js';
 
 const MAX_NESTING = 150;
 /** Where a loop that counts the fuel in a variable is left. */
@@ -64,7 +64,7 @@ export class JsControl extends JsBody {
       this.line(`${label.name}: for (;;) {`);
       const leave = this.exit(label.start, this.height);
       if (this.#counting >= 0) this.line(`if ((n = n - 1 | 0) < 0) { ${FLUSH} ${leave} }`);
-      else if (first < this.code.module.imported.func || !shapeOf(this.code.module, first).calls) this.line(`if ((U[0] = U[0] - 1) < 0) { ${leave} }`);
+      else if (!charges(this.code.module, first)) this.line(`if ((U[0] = U[0] - 1) < 0) { ${leave} }`);
       return;
     }
     const label = this.newLabel(op === 0x02 ? 'block' : 'if', height, params, results);

@@ -30,6 +30,16 @@ export function shapeOf(module: Module, index: number): Shape {
   return shape;
 }
 
+/** Whether a function counts fuel when it begins. Its body may be one that nobody has judged yet. */
+export function charges(module: Module, index: number): boolean {
+  if (index < module.imported.func) return false;
+  try {
+    return shapeOf(module, index).calls;
+  } catch {
+    return false;
+  }
+}
+
 function scan(module: Module, index: number): Shape {
   const { start, end } = module.codes[index - module.imported.func];
   const instr = new InstrReader(module.bytes, start, end, FEATURES_ALL);
