@@ -3,6 +3,7 @@
  * guest's own stack, and so that waiting gives way to the event loop: the thread sleeps in the kernel for at most one slice.
  */
 import type { Func, GuestCall } from '../interp/engine.js';
+import { now } from '../interp/wait.js';
 import type { GuestMemory } from '../wasi/memory.js';
 import type { Waits } from '../wasi/waits.js';
 import type { HostBuffer } from './backend.js';
@@ -31,8 +32,8 @@ export interface Poll {
 
 /** Returns the number of records, or the first negative result of the callback. */
 export function* poll(memory: GuestMemory, { cursor, epoll }: HostBuffer, p: Poll, stats: HostStats, waits: Waits): Generator<GuestCall | Promise<unknown>, number, unknown> {
-  const end = p.timeoutMs < 0 ? Infinity : performance.now() + p.timeoutMs;
-  let count = 0, turn = performance.now();
+  const end = p.timeoutMs < 0 ? Infinity : now() + p.timeoutMs;
+  let count = 0, turn = now();
   stats.polls++;
   try {
     for (;;) {
@@ -47,17 +48,17 @@ export function* poll(memory: GuestMemory, { cursor, epoll }: HostBuffer, p: Pol
         const results = yield { func: p.callback, args: [p.ctx, p.data, size] };
         const result = Array.isArray(results) ? results[0] as unknown : results;
         if (typeof result === 'number' && result < 0) return result;
-        if (count % LOOK_EVERY === 0 && performance.now() - turn > TURN_MS) {
+        if (count % LOOK_EVERY === 0 && now() - turn > TURN_MS) {
           cursor.release();
           yield* waits.turn();
-          turn = performance.now();
+          turn = now();
         }
       }
-      const left = end - performance.now();
+      const left = end - now();
       if (count > 0 || left <= 0) return count;
-      if (epoll.wait(Math.min(SLICE_MS, Math.ceil(left))) === 0 && performance.now() >= end) return 0;
+      if (epoll.wait(Math.min(SLICE_MS, Math.ceil(left))) === 0 && now() >= end) return 0;
       yield* waits.turn();
-      turn = performance.now();
+      turn = now();
     }
   } finally {
     cursor.release();

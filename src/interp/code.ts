@@ -2,7 +2,7 @@
  * The register code of one module's functions, in one growing array, with the pool of its 64-bit constants and the way back
  * from a position to a function and a byte of the module. lower.ts fills it, function by function, when one is first called.
  */
-import { coreOp } from './core-table.js';
+import { coreOp } from './core-ops.js';
 import { lowerFunction, offsetsOf } from './lower.js';
 import { findClause, type Clause, type Handler } from './handlers.js';
 import type { WasmTag } from './exception.js';

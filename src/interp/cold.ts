@@ -8,7 +8,9 @@ import { Trap } from '../errors.js';
 import { atomicInstructions } from './cold-atomic.js';
 import { bulkInstructions } from './cold-bulk.js';
 import { gcInstructions } from './cold-gc.js';
-import { COLD, CORE_OPS, coreOp } from './core-table.js';
+import { CORE_NAMES } from './core.js';
+import { coreOp } from './core-ops.js';
+import type { COLD } from './core-table.js';
 import { WasmException } from './exception.js';
 import { FILES } from './files.js';
 import type { WasmFunc } from './func.js';
@@ -169,7 +171,7 @@ export function makeCold(m: Runner): (w: number) => void {
       m.pc += 3;
     },
   };
-  const table0 = CORE_OPS.map(({ name }) => (handlers as { readonly [name: string]: ((w: number) => void) | undefined })[name]);
+  const table0 = CORE_NAMES.map((name) => (handlers as { readonly [name: string]: ((w: number) => void) | undefined })[name]);
   return (w) => {
     const handler = table0[w & 0xfff];
     if (!handler) throw new Error(`bug: register instruction ${w & 0xfff} at ${m.pc}`);

@@ -1,6 +1,6 @@
 /**
  * The interpreter's own instruction set: a row for each register instruction, with the text of its case in the big switch.
- * core-gen.ts prints core.ts from it, lower.ts finds its numbers here. A register instruction is one to four words of an
+ * core-gen.ts prints core.ts from it, with the list of numbers that core-ops.ts looks into; a run loads only that. A register instruction is one to four words of an
  * Int32Array; its first word is `code | x << 12`, with x a slot of the frame (the destination, or the first source).
  *
  *   w0 = code pc[0]           11                 0
@@ -207,19 +207,5 @@ export const CORE_OPS: readonly CoreOp[] = [
   ...VECTOR_NAMES.map((name): CoreOp => ({ name, format: 'vector', text: '' })),
 ];
 
-const NUMBERS = new Map(CORE_OPS.map(({ name }, number) => [name, number]));
-
 /** The number of the first vector instruction: all behind it are such. */
 export const FIRST_VECTOR = CORE_OPS.length - VECTOR_NAMES.length;
-
-/** The number of a register instruction. A name that is not in the table is a fault of ours. */
-export function coreOp(name: string): number {
-  const number = NUMBERS.get(name);
-  if (number === undefined) throw new Error(`bug: no register instruction "${name}"`);
-  return number;
-}
-
-/** The same, or 0 (which is `return.base`, and never emitted) where there is none. */
-export function coreOpOrZero(name: string): number {
-  return NUMBERS.get(name) ?? 0;
-}

@@ -2,10 +2,10 @@
  * Lowers atomic instructions. Only one thread runs guests, so each is made of the plain instructions that it stands for, behind a
  * check of the alignment; none is interrupted in between, as none of them pays fuel.
  */
-import { coreOp } from './core-table.js';
+import { coreOp } from './core-ops.js';
 import type { InstrReader } from './instr.js';
 import { OWN, type OperandStack } from './lower-stack.js';
-import { C, moveOf } from './lower-table.js';
+import { C, moveOf, table } from './lower-table.js';
 import { ROWS } from './opcodes.js';
 import { I32, I64, type ValType } from './types.js';
 
@@ -24,9 +24,10 @@ interface AtomicRow {
 const ALIGNED = coreOp('aligned'), NOTIFY = coreOp('memory.atomic.notify'), WAIT = coreOp('memory.atomic.wait'), AND_32 = coreOp('i32.and.k'), AND_64 = coreOp('i64.and.k');
 
 /** index in ROWS -> how an atomic access is lowered */
-const ATOMIC: readonly (AtomicRow | undefined)[] = ROWS.map(([, name, immediates]) => {
+const atomicOf = table(ROWS.length, (row): AtomicRow => {
+  const [, name, immediates] = ROWS[row];
   const parts = /^(i32|i64)\.atomic\.(load|store|rmw)(\d*)(?:\.([a-z]+))?(?:_u)?$/.exec(name);
-  if (!parts) return undefined;
+  if (!parts) throw new Error(`bug: ${name} is no atomic access`);
   const [, type, access, width, op] = parts;
   const kind = access === 'rmw' ? op === 'xchg' || op === 'cmpxchg' ? op : 'rmw' : access as 'load' | 'store';
   return {
@@ -45,7 +46,7 @@ export function lowerAtomic(stack: OperandStack, { op, row, a: offset, b: memory
     // a fence has nothing to order
     case 0xfe03: return;
   }
-  const { kind, type, load, store, compute, mask, narrow } = ATOMIC[row]!;
+  const { kind, type, load, store, compute, mask, narrow } = atomicOf(row);
   const n = kind === 'load' ? 1 : kind === 'cmpxchg' ? 3 : 2;
   stack.settleFrom(stack.height - n);
   const h = stack.height - n;

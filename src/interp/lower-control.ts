@@ -3,7 +3,7 @@
  */
 import type { Handler } from './handlers.js';
 import { OperandStack, CONST, FEW, LOCAL, OWN } from './lower-stack.js';
-import { C, FUSED, moveOf } from './lower-table.js';
+import { C, fusedOf, moveOf } from './lower-table.js';
 import { F64, I64, V128, isRef, type ValType } from './types.js';
 
 export interface Label {
@@ -231,8 +231,8 @@ export class ControlStack extends OperandStack {
     if (last >= 0 && this.where[h] === OWN) {
       const op = this.out[last] & 0xfff;
       const w1 = this.out[last + 1], w2 = this.out[last + 2];
-      const fused = FUSED.get(op);
-      if (fused) {
+      const fused = fusedOf(op);
+      if (fused.when !== 0) {
         this.takeBack(last);
         return fused.constant
           ? { when: fused.when, unless: fused.unless, slot: w1, operand: w2 }

@@ -1,5 +1,5 @@
 /** Lowers the instructions on structs, arrays, i31 and casts, to those of cold-gc.ts. Conversions between any and extern cost nothing. */
-import { coreOp } from './core-table.js';
+import { coreOp } from './core-ops.js';
 import { unpacked } from './gc.js';
 import type { InstrReader } from './instr.js';
 import type { ControlStack } from './lower-control.js';

@@ -1,8 +1,9 @@
 /**
  * What lowering looks up for each instruction: register instructions by opcode, what folds into what, comparisons and the
- * branches that carry them out. Made once, from core-table.ts and opcodes.ts.
+ * branches that carry them out. Made from core-table.ts and opcodes.ts.
  */
-import { coreOp, coreOpOrZero } from './core-table.js';
+import { CORE_NAMES } from './core.js';
+import { coreOp, coreOpOrZero } from './core-ops.js';
 import { ROWS } from './opcodes.js';
 import { F32, F64, I32, I64, V128, isRef, type ValType } from './types.js';
 
@@ -28,12 +29,21 @@ const NEGATE: { readonly [op: string]: string } = {
   eq: 'ne', ne: 'eq', lt_s: 'ge_s', ge_s: 'lt_s', gt_s: 'le_s', le_s: 'gt_s', lt_u: 'ge_u', ge_u: 'lt_u', gt_u: 'le_u', le_u: 'gt_u',
 };
 
-/** index in ROWS -> how a simple instruction is lowered */
-export const SIMPLE: readonly (SimpleRow | undefined)[] = ROWS.map(([, name, immediates, signature]) => {
+/** Makes a table whose entries are computed when they are first asked for: a fresh process meets few of the rows. */
+export function table<T>(length: number, entry: (index: number) => T): (index: number) => T {
+  const made = new Array<T | undefined>(length).fill(undefined);
+  return (index) => made[index] ??= entry(index);
+}
+
+const NONE: SimpleRow = { op: 0, withConstant: 0, swapped: 0, swappedConstant: 0, operands: 0, result: I32, type: I32 };
+
+/** index in ROWS -> how a simple instruction is lowered; `op` is 0 where it is none */
+export const simpleOf = table(ROWS.length, (row): SimpleRow => {
+  const [, name, immediates, signature] = ROWS[row];
   const op = coreOpOrZero(name);
-  if (op === 0 || immediates !== '' || signature === '') return undefined;
+  if (op === 0 || immediates !== '' || signature === '') return NONE;
   const [params, results] = signature.split(':');
-  if (params.length === 0) return undefined;
+  if (params.length === 0) return NONE;
   const [type, short] = name.split('.');
   const swapped = SWAP[short] && type.startsWith('i') ? `${type}.${SWAP[short]}` : '';
   return {
@@ -43,19 +53,21 @@ export const SIMPLE: readonly (SimpleRow | undefined)[] = ROWS.map(([, name, imm
 });
 
 /** index in ROWS -> the load or store that moves the same bits, or 0 */
-export const ACCESS = Int32Array.from(ROWS, ([, name, immediates]) =>
-  immediates.startsWith('memarg') && !name.startsWith('v128') ? coreOpOrZero(name.replace(/^f32\.(load|store)$/, 'i32.$1').replace(/^f64\.(load|store)$/, 'i64.$1')) : 0);
+export const accessOf = table(ROWS.length, (row): number => {
+  const [, name, immediates] = ROWS[row];
+  return immediates.startsWith('memarg') && !name.startsWith('v128') ? coreOpOrZero(name.replace(/^f32\.(load|store)$/, 'i32.$1').replace(/^f64\.(load|store)$/, 'i64.$1')) : 0;
+});
 
 export interface Fused { readonly when: number; readonly unless: number; readonly constant: boolean }
-/** register comparison -> the branches that carry it out themselves */
-export const FUSED = new Map<number, Fused>();
-for (const [, name] of ROWS) {
+/** register comparison -> the branches that carry it out themselves; `when` is 0 where it is none */
+export const fusedOf = table(CORE_NAMES.length, (op): Fused => {
+  const constant = CORE_NAMES[op].endsWith('.k'), k = constant ? '.k' : '';
+  const name = constant ? CORE_NAMES[op].slice(0, -2) : CORE_NAMES[op];
   const [type, short] = name.split('.');
-  if (!coreOpOrZero(`br_if.${name}`)) continue;
+  const when = coreOpOrZero(`br_if.${name}${k}`);
   const not = NEGATE[short] && type.startsWith('i') ? `br_if.${type}.${NEGATE[short]}` : `br_unless.${name}`;
-  FUSED.set(coreOp(name), { when: coreOp(`br_if.${name}`), unless: coreOp(not), constant: false });
-  if (coreOpOrZero(`${name}.k`)) FUSED.set(coreOp(`${name}.k`), { when: coreOp(`br_if.${name}.k`), unless: coreOp(`${not}.k`), constant: true });
-}
+  return { when, unless: when === 0 ? 0 : coreOp(`${not}${k}`), constant };
+});
 
 export const C = {
   br: coreOp('br'), brIf: coreOp('br_if'), brUnless: coreOp('br_unless'), brTable: coreOp('br_table'),

@@ -2,7 +2,7 @@
  * Lowers vector instructions, whose register form vector-gen.ts tells. Those without immediates are lowered like all other
  * simple ones; a v128 constant is no operand but is written to a slot at once.
  */
-import { coreOp } from './core-table.js';
+import { coreOp } from './core-ops.js';
 import type { InstrReader } from './instr.js';
 import { OWN, type OperandStack } from './lower-stack.js';
 import { C, TYPE } from './lower-table.js';

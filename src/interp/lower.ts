@@ -11,7 +11,7 @@ import { lowerGc, lowerRefEq } from './lower-gc.js';
 import { TryStack } from './lower-try.js';
 import { CONST, LOCAL, MAX_FRAME, OWN } from './lower-stack.js';
 import { lowerVector, vectorConstant } from './lower-vector.js';
-import { ACCESS, C, SIMPLE, type SimpleRow } from './lower-table.js';
+import { C, accessOf, simpleOf, type SimpleRow } from './lower-table.js';
 import { FEATURES_ALL, mnemonicOf } from './opcodes.js';
 import { F32, F64, I32, I64, V128, isRef, refTo, type ValType } from './types.js';
 
@@ -151,9 +151,9 @@ class Lowering extends TryStack {
       lowerAtomic(this, instr);
       return false;
     }
-    const simple = SIMPLE[instr.row];
-    if (simple) this.simple(simple);
-    else if (ACCESS[instr.row] !== 0) this.access(op, ACCESS[instr.row], a, b);
+    const simple = simpleOf(instr.row), access = simple.op === 0 ? accessOf(instr.row) : 0;
+    if (simple.op !== 0) this.simple(simple);
+    else if (access !== 0) this.access(op, access, a, b);
     else if (!lowerVector(this, instr)) throw new Error(`bug: ${mnemonicOf(op)} passed validation and has no lowering`);
     return false;
   }

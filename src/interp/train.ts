@@ -3,7 +3,9 @@
  * that V8 has not seen by then costs, when it is first met, the optimised code of the whole loop and 100 ms and more to make
  * it again. Takes about a millisecond, and only guests pay it that run longer than one slice.
  */
-import { coreOp, CORE_OPS, type CoreOp } from './core-table.js';
+import { CORE_FORMATS, CORE_NAMES } from './core.js';
+import { coreOp } from './core-ops.js';
+import type { Format } from './core-table.js';
 import { decode } from './decode.js';
 import { WasmInstance } from './instance.js';
 import { runner } from './run.js';
@@ -66,15 +68,16 @@ function pass(words: number[], operands: Operands, constant: number, leaves: rea
   put32(INDEX, 0);
   operands.low.forEach((value, slot) => put32(slot, value));
   operands.wide.forEach((value, slot) => words.push(coreOp('const64') | slot << 12, Number(BigInt.asIntN(32, value)), Number(BigInt.asIntN(32, value >> 32n))));
-  for (const op of CORE_OPS) {
+  CORE_FORMATS.forEach((format, i) => {
+    const name = CORE_NAMES[i];
     // conversions of what is a NaN trap
-    if (!operands.floats && /f(?:32|64)/.test(op.name)) continue;
-    one(words, op, operands, constant, leaves, type);
-  }
+    if (!operands.floats && /f(?:32|64)/.test(name)) return;
+    one(words, name, format, operands, constant, leaves, type);
+  });
   words.push(coreOp('memory.size') | D << 12, 0, ...NOTHING);
 }
 
-function one(words: number[], { name, format }: CoreOp, operands: Operands, constant: number, leaves: readonly number[], type: number): void {
+function one(words: number[], name: string, format: Format, operands: Operands, constant: number, leaves: readonly number[], type: number): void {
   const op = coreOp(name);
   const first = op | D << 12;
   const memory = /\.(?:load|store)/.test(name);

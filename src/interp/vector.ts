@@ -2,7 +2,7 @@
  * The functions of the vector instructions, as the loop calls them. Most guests have none of these instructions, so they are
  * made when the first one is carried out.
  */
-import { FIRST_VECTOR, VECTOR_NAMES } from './core-table.js';
+import { CORE_NAMES, FIRST_VECTOR } from './core.js';
 import type { Files } from './files.js';
 import { makeVectors, type Vector } from './vector-core.js';
 
@@ -10,7 +10,7 @@ import { makeVectors, type Vector } from './vector-core.js';
  * Numbers of two instructions of one word that do nothing. V8 compiles a call that always went to one function with that function
  * in its place; train.ts shows it more than one.
  */
-export const NOTHING: readonly number[] = [FIRST_VECTOR + VECTOR_NAMES.length, FIRST_VECTOR + VECTOR_NAMES.length + 1];
+export const NOTHING: readonly number[] = [CORE_NAMES.length, CORE_NAMES.length + 1];
 
 /** By their numbers, from FIRST_VECTOR on. */
 export function vectorFunctions(files: Files): readonly Vector[] {
@@ -18,6 +18,6 @@ export function vectorFunctions(files: Files): readonly Vector[] {
     makeVectors(files).forEach((vector, i) => functions[i] = vector);
     return functions[(code[pc] & 0xfff) - FIRST_VECTOR](d, x, y, code, pc, fp, view);
   };
-  const functions: Vector[] = [...VECTOR_NAMES.map(() => make), () => 1, (d) => d - d + 1];
+  const functions: Vector[] = [...CORE_NAMES.slice(FIRST_VECTOR).map(() => make), () => 1, (d) => d - d + 1];
   return functions;
 }

@@ -44,9 +44,10 @@ export function isLater(value: unknown): value is Promise<unknown> | Generator<G
   return typeof value === 'object' && value !== null && (isPromise(value) || isGenerator(value));
 }
 
-/** Milliseconds; only differences count. */
+/** Milliseconds; only differences count. The clock of `performance`, for which a fresh process would load 2 ms of node's modules. */
 export function now(): number {
-  return globalThis.performance.now();
+  const [seconds, ns] = process.hrtime();
+  return seconds * 1e3 + ns / 1e6;
 }
 
 export function adapt(slice: number, took: number): number {

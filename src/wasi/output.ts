@@ -1,10 +1,9 @@
 /**
- * Standard output and standard error of a guest. To a terminal every write goes out at once; elsewhere writes are gathered
+ * Standard output and standard error of a guest. To a terminal or another device every write goes out at once; elsewhere writes are gathered
  * until the guest waits, the event loop turns, or 64 KiB are reached. A pipe is never waited for inside a system call, so a
  * reader that stands still cannot keep Ctrl-C from working. Not for files the guest opens itself.
  */
-import { fstatSync, writeSync } from 'node:fs';
-import { isatty } from 'node:tty';
+import { closeSync, constants, fstatSync, openSync, writeSync } from 'node:fs';
 import { Errno, FileType } from './abi.js';
 import { WasiError, wasiErrno } from './errors.js';
 import type { Waiting, Waits } from './waits.js';
@@ -18,7 +17,9 @@ const FULL = 65536;
 const RETRY_MS = 2;
 
 export class Output {
-  readonly #sink: Sink;
+  #sink: Sink;
+  /** a descriptor that was opened here */
+  #own: number | undefined;
   readonly #gather: boolean;
   #pending: Uint8Array[] = [];
   #size = 0;
@@ -34,9 +35,8 @@ export class Output {
   constructor(sink: Sink, gather: boolean, waits: Waits) {
     this.#waits = waits;
     this.#sink = sink;
-    this.#gather = gather && !(typeof sink === 'number' && isatty(sink));
-    // the getter makes a pipe non-blocking as a side effect; node puts the flag back at exit
-    if (this.fileType === FileType.UNKNOWN) void (sink === 1 ? process.stdout : sink === 2 ? process.stderr : undefined);
+    this.#gather = gather && !(typeof sink === 'number' && this.fileType === FileType.CHARACTER_DEVICE);
+    if (typeof sink === 'number' && this.fileType === FileType.UNKNOWN) this.#sink = (this.#own = unblocked(sink)) ?? sink;
   }
 
   /** A number of FileType. */
@@ -118,6 +118,9 @@ export class Output {
   /** Nothing is written any more; what a reader has not taken by now is dropped. */
   close(): void {
     this.#closed = true;
+    this.#sink = () => {};
+    if (this.#own !== undefined) closeSync(this.#own);
+    this.#own = undefined;
   }
 
   #schedule(): void {
@@ -128,5 +131,19 @@ export class Output {
       if (this.#scheduled) setTimeout(attempt, RETRY_MS);
     };
     setImmediate(attempt);
+  }
+}
+
+/**
+ * A pipe opened once more, for writes that never block: the flag of the descriptor we were given is also that of other processes,
+ * and node's streams, which would set it, take 3 ms to load.
+ */
+function unblocked(fd: number): number | undefined {
+  try {
+    return openSync(`/proc/self/fd/${fd}`, constants.O_WRONLY | constants.O_NONBLOCK);
+  } catch {
+    // a socket, another system, or nobody reads: node's getter does it for what is not a file
+    void (fd === 1 ? process.stdout : fd === 2 ? process.stderr : undefined);
+    return undefined;
   }
 }

@@ -1,7 +1,8 @@
 /** The committed loop is what the generator prints, and stays small enough for V8 to optimise it. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { coreSource } from '#src/interp/core-gen.js';
-import { CORE_OPS, coreOp } from '#src/interp/core-table.js';
+import { coreOp } from '#src/interp/core-ops.js';
+import { CORE_OPS } from '#src/interp/core-table.js';
 import { assert, suite } from '../support/suite.js';
 
 const FILE = 'src/interp/core.ts';

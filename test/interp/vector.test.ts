@@ -5,7 +5,8 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { Trap } from '#src/errors.js';
-import { FIRST_VECTOR, VECTOR_NAMES, coreOp } from '#src/interp/core-table.js';
+import { coreOp } from '#src/interp/core-ops.js';
+import { FIRST_VECTOR, VECTOR_NAMES } from '#src/interp/core-table.js';
 import type { Extern, Func, Global, HostFunc, HostResult, Imports, Instance, Memory, Value } from '#src/interp/engine.js';
 import { WasmGlobal } from '#src/interp/global.js';
 import { interpreter } from '#src/interp/interpreter.js';
