@@ -146,11 +146,12 @@ export class Runner extends CompiledMachine {
         this.enterCompiled(cell);
       } else {
         const total = this.fuel;
-        const granted = tier ? Math.min(total, tier.patience(this.pc)) : total;
+        const { pc } = this, granted = tier ? Math.min(total, tier.patience(pc)) : total;
         this.fuel = granted;
         try {
           this.#core();
         } finally {
+          tier?.spent(pc, granted - this.fuel);
           this.fuel += total - granted;
         }
         if (this.exit === TIER) this.exit = FUEL;

@@ -32,12 +32,15 @@ export interface Cell {
 export interface Policy {
   /** calls that the interpreter runs before */
   readonly calls: number;
-  /** back-edges of a loop that it runs before it hands over the frame */
+  /** calls and back-edges that it runs in a function that has not been called so often */
   readonly loops: number;
 }
 
+/** back-edges of a loop that the interpreter runs once its function is compiled: each loop that is taken over is compiled anew */
+const BEFORE_TAKING_OVER = 4;
+
 interface Loop { readonly offset: number; left: number; cell: Cell | undefined }
-interface State { calls: number; /** times that the interpreter has asked since it began the function */ asked: number; cell: Cell; /** it stays with the interpreter */ refused: boolean; positions: Positions | undefined; frameSize: number; readonly loops: Map<number, Loop>; code: Emitted | undefined }
+interface State { calls: number; /** calls and back-edges that the interpreter runs before it is compiled all the same */ patience: number; cell: Cell; /** it stays with the interpreter */ refused: boolean; positions: Positions | undefined; frameSize: number; readonly loops: Map<number, Loop>; code: Emitted | undefined }
 
 const { I32, F32, L32, I64, F64, S32, VF32, VF64 } = FILES;
 const NAMES = Object.keys({ ...meaning, ...helpers }).filter((name) => name !== 'MEANING');
@@ -113,7 +116,6 @@ export class Tier {
     const state = this.#state(index);
     if (state.refused) return undefined;
     if (pc === this.inst.code.entry(index) + 3) {
-      state.asked = 0;
       if (state.calls++ < this.policy.calls) return undefined;
       this.#compile(index, state);
       if (state.refused) return undefined;
@@ -132,10 +134,16 @@ export class Tier {
     if (index === undefined) return 1;
     const state = this.#state(index);
     if (state.refused) return Infinity;
-    if (state.code) return 1;
-    // not called often enough, but it may loop
-    if (state.asked++ > 0) this.#compile(index, state);
-    return this.policy.loops + 1;
+    // not called often enough, but it loops
+    if (state.patience <= 0) this.#compile(index, state);
+    // the next back-edge may lead to a loop at which the frame is taken over
+    return state.refused ? Infinity : state.code ? 0 : state.patience;
+  }
+
+  /** The interpreter has run so many calls and back-edges from `pc` on. */
+  spent(pc: number, fuel: number): void {
+    const index = this.inst.code.functionAt(pc) as number | undefined;
+    if (index !== undefined) this.#state(index).patience -= fuel;
   }
 
   /** Bytes of the module by line of a source. */
@@ -151,7 +159,7 @@ export class Tier {
 
   #state(index: number): State {
     let state = this.#states.get(index);
-    if (!state) this.#states.set(index, state = { calls: 0, asked: 0, cell: this.inst.funcs[index].cell!, refused: false, positions: undefined, frameSize: 0, loops: new Map(), code: undefined });
+    if (!state) this.#states.set(index, state = { calls: 0, patience: this.policy.loops, cell: this.inst.funcs[index].cell!, refused: false, positions: undefined, frameSize: 0, loops: new Map(), code: undefined });
     return state;
   }
 
@@ -195,7 +203,7 @@ export class Tier {
       return;
     }
     state.code = emitted;
-    for (const [offset, pc] of positions.loops) state.loops.set(pc, { offset, left: this.policy.loops, cell: undefined });
+    for (const [offset, pc] of positions.loops) state.loops.set(pc, { offset, left: Math.min(this.policy.loops, BEFORE_TAKING_OVER), cell: undefined });
     state.cell.f = this.#make(emitted, `${index}`);
     this.compiled++;
   }
