@@ -88,6 +88,15 @@ export class ExhaustedError extends Trap {
   override readonly code = 'WASM_EXHAUSTED';
 }
 
+/** Not a snapshot, or not one of this module (interp/snapshot.ts). */
+export class SnapshotError extends ProjectError {
+  readonly code = 'WASM_SNAPSHOT';
+  /** @param offset in its bytes, where it is those that are wrong */
+  constructor(readonly reason: string, readonly offset?: number, options?: ErrorOptions) {
+    super(`snapshot${offset === undefined ? '' : ` at ${hex(offset)}`}: ${reason}`, options);
+  }
+}
+
 /** The embedder asked the guest to stop (Ctrl-C, timeout). */
 export class Interrupted extends ProjectError {
   readonly code = 'INTERRUPTED';

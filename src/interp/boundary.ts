@@ -2,6 +2,7 @@
  * What the machine has besides frames: what stands between the frames of one instance and their callers, and the state of a
  * call that has left the machine to another one for a while. Only types here.
  */
+import type { Trap } from '../errors.js';
 import type { GuestCall, HostFunc, Value } from './engine.js';
 import type { WasmInstance } from './instance.js';
 import type { FuncType } from './types.js';
@@ -29,7 +30,17 @@ export interface Host {
 }
 
 /** One call from outside, with what it has on the machine while another one uses it. */
-export interface Fiber { saved: Saved | undefined }
+export interface Fiber {
+  saved: Saved | undefined;
+  /** its functions begin in plain code (lower.ts) */
+  plain: boolean;
+  /** a trap at which it has been stopped, and which is still to be thrown */
+  held: Trap | undefined;
+  /** it has stopped before a call of a host function, and is to make it when it goes on */
+  atHost?: boolean;
+  /** once it is done */
+  results?: readonly Value[];
+}
 export interface Saved {
   readonly low: Int32Array; readonly wide: Int32Array; readonly vectors: Int32Array; readonly refs: readonly Value[]; readonly stack: Int32Array; readonly boundaries: readonly Boundary[];
   readonly pc: number; readonly fp: number; readonly sp: number; readonly spLimit: number; readonly exit: number; readonly inst: WasmInstance | undefined; readonly wait: Promise<unknown> | undefined;

@@ -29,8 +29,12 @@ export class ModuleCode {
   /** positions of the headers, ascending, and whose they are */
   readonly #starts: number[] = [];
   readonly #owners: number[] = [];
+  /** by the position of the header, as are the offsets */
   readonly #handlers = new Map<number, readonly Handler[]>();
   readonly #offsets = new Map<number, Int32Array>();
+  /** function index -> position of the header of its plain code, and the other way round */
+  readonly #plain = new Map<number, number>();
+  readonly #plainStarts = new Set<number>();
 
   /** type index -> number that is equal for equal types of all modules */
   readonly typeIds: Int32Array;
@@ -49,14 +53,28 @@ export class ModuleCode {
     return this.#entries[index] || this.#lower(index);
   }
 
+  /** The same for the function's plain code, in which it can be stopped at every instruction (lower.ts). */
+  plainEntry(index: number): number {
+    let entry = this.#plain.get(index);
+    if (entry === undefined) {
+      this.#plain.set(index, entry = this.#add(index, true));
+      this.#plainStarts.add(entry);
+    }
+    return entry;
+  }
+
   #lower(index: number): number {
+    return this.#entries[index] = this.#add(index, false);
+  }
+
+  #add(index: number, plain: boolean): number {
     validateBody(this.module, index);
-    const { words, handlers } = lowerFunction(this, index);
+    const { words, handlers } = lowerFunction(this, index, plain);
     const entry = this.append(words);
-    if (handlers.length > 0) this.#handlers.set(index, handlers);
+    if (handlers.length > 0) this.#handlers.set(entry, handlers);
     this.#starts.push(entry);
     this.#owners.push(index);
-    return this.#entries[index] = entry;
+    return entry;
   }
 
   /** Adds words as they are. @returns their position */
@@ -96,18 +114,23 @@ export class ModuleCode {
     return this.#owners[this.#startBefore(pc)];
   }
 
+  /** Whether the position is in plain code. */
+  isPlain(pc: number): boolean {
+    return this.#plainStarts.has(this.#starts[this.#startBefore(pc)]);
+  }
+
   /** Where the function that `pc` is in catches what is thrown there: the clause, and its position. */
   catchAt(pc: number, tag: WasmTag, tags: readonly WasmTag[]): { readonly clause: Clause; readonly pc: number } | undefined {
     if (this.#handlers.size === 0) return undefined;
     const at = this.#startBefore(pc);
-    const handlers = this.#handlers.get(this.#owners[at]);
+    const handlers = this.#handlers.get(this.#starts[at]);
     const clause = handlers && findClause(handlers, pc - this.#starts[at], tag, tags);
     return clause && { clause, pc: this.#starts[at] + clause.target };
   }
 
   /** How many handlers the search in that function looks at. */
   handlersAt(pc: number): number {
-    return this.#handlers.size === 0 ? 0 : this.#handlers.get(this.functionAt(pc))?.length ?? 0;
+    return this.#handlers.size === 0 ? 0 : this.#handlers.get(this.#starts[this.#startBefore(pc)])?.length ?? 0;
   }
 
   /** Slots of the frame of the function that `pc` is in. */
@@ -118,10 +141,10 @@ export class ModuleCode {
   /** The byte of the module that the instruction around `pc` comes from. */
   offsetAt(pc: number): number {
     const at = this.#startBefore(pc);
-    const index = this.#owners[at];
-    let offsets = this.#offsets.get(index);
-    if (!offsets) this.#offsets.set(index, offsets = offsetsOf(this, index));
-    const relative = pc - this.#starts[at];
+    const start = this.#starts[at];
+    let offsets = this.#offsets.get(start);
+    if (!offsets) this.#offsets.set(start, offsets = offsetsOf(this, this.#owners[at], this.#plainStarts.has(start)));
+    const relative = pc - start;
     let found = offsets.length > 1 ? offsets[1] : 0;
     for (let i = 0; i < offsets.length && offsets[i] <= relative; i += 2) found = offsets[i + 1];
     return found;

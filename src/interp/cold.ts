@@ -12,7 +12,7 @@ import { CORE_NAMES } from './core.js';
 import { coreOp } from './core-ops.js';
 import type { COLD } from './core-table.js';
 import { WasmException } from './exception.js';
-import { FILES } from './files.js';
+import { BREAK, FILES } from './files.js';
 import type { WasmFunc } from './func.js';
 import { runtimeType } from './rtt.js';
 import type { Runner } from './run.js';
@@ -61,8 +61,14 @@ export function makeCold(m: Runner): (w: number) => void {
       m.code[m.pc + 1] = entry;
       m.code[m.pc] = call | (w >>> 12) << 12;
     },
+    'step.break'() {
+      m.exit = BREAK;
+    },
     'call.import'(w) {
-      m.callAcross(m.inst.funcs[m.code[m.pc + 1]], w >>> 12, 2);
+      m.callFunc(m.inst.funcs[m.code[m.pc + 1]], w >>> 12, 2);
+    },
+    'call_indirect.cold'(w) {
+      m.callFunc(element(), w >>> 12, 4);
     },
     'call_indirect'(w) {
       const func = element();

@@ -7,14 +7,17 @@ import { WasmInstance } from './instance.js';
 import { interpreter } from './interpreter.js';
 import { Tier, type Policy } from './jit/tier.js';
 import { runner } from './run.js';
+import { restore } from './snapshot-restore.js';
 
 /** An engine that compiles when `policy` says so. */
 export function compilerWith(name: string, policy: Policy): Engine {
+  const tier = (inst: WasmInstance) => new Tier(inst, runner, policy);
   return {
     name,
     suspends: true,
     compile: interpreter.compile,
-    instantiate: (module, imports, options) => new WasmInstance(module, imports, options?.limits, (inst) => new Tier(inst, runner, policy)),
+    instantiate: (module, imports, options) => new WasmInstance(module, imports, options?.limits, tier),
+    restore: (module, imports, snapshot, options) => restore(new WasmInstance(module, imports, options?.limits, tier, false), snapshot, options?.references),
   };
 }
 

@@ -174,6 +174,8 @@ const OTHER: readonly CoreOp[] = [
   { name: 'aligned', format: 'skk', text: 'if (((I32[%d] + code[pc + 1]) & code[pc + 2]) !== 0) throw m.unaligned();' },
   // an i64 index as one of i32; what is beyond becomes the largest, which no memory or table with i64 indices reaches
   { name: 'index64', format: 'da', text: 'I32[%d] = hi(a) === 0 ? lo(a) : -1;' },
+  // before each instruction of plain code (lower.ts)
+  { name: 'step', format: 'own', text: 'if (sp <= m.spStop || --m.budget < 0) break run; pc += 1;' },
   { name: 'return0', format: 'own', text: POP },
   { name: 'return32', format: 'own', text: `I32[fp] = I32[%d]; ${POP}` },
   { name: 'return64', format: 'own', text: `F64[fp] = F64[%d]; ${POP}` },
@@ -187,7 +189,7 @@ const OTHER: readonly CoreOp[] = [
 /** Carried out by machine.ts, outside of the switch, with the whole state saved. */
 export const COLD = [
   'return.base', 'return.cross', 'return.host',
-  'call.lazy', 'call.import', 'call_ref', 'return_call.lazy', 'return_call.import', 'return_call_indirect', 'return_call_ref', 'unreachable',
+  'step.break', 'call.lazy', 'call.import', 'call_indirect.cold', 'call_ref', 'return_call.lazy', 'return_call.import', 'return_call_indirect', 'return_call_ref', 'unreachable',
   'global.get.cell', 'global.set.cell',
   'memory.size', 'memory.grow', 'memory.init', 'memory.copy', 'memory.fill', 'memory.outside', 'data.drop', 'memory.atomic.notify', 'memory.atomic.wait',
   'table.get', 'table.set', 'table.size', 'table.grow', 'table.fill', 'table.copy', 'table.init', 'elem.drop',

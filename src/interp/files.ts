@@ -34,8 +34,8 @@ export const FILES = {
 } as const;
 export type Files = typeof FILES;
 
-/** Why the loop was left. FUEL: the slice is spent. TIER: a function begins that may be compiled. */
-export const FUEL = 0, DONE = 1, WAIT = 2, TIER = 3;
+/** Why the loop was left. FUEL: the slice is spent. TIER: a function begins that may be compiled. BREAK: a breakpoint. */
+export const FUEL = 0, DONE = 1, WAIT = 2, TIER = 3, BREAK = 4;
 
 const NO_VIEW = new DataView(new ArrayBuffer(0));
 const NO_WORDS = new Int32Array(0);
@@ -51,6 +51,12 @@ export class Machine {
   /** back-edges and calls that are left of the slice */
   fuel = 0;
   exit: number = FUEL;
+  /** functions are begun in plain code, whose every instruction can be stopped at */
+  plain = false;
+  /** instructions of plain code that may still be carried out; below 0 the loop was left before one */
+  budget = 0;
+  /** the loop is left before an instruction of plain code where the call stack is not higher */
+  spStop = -1;
   /** the instance whose function runs; only read while one does */
   inst!: WasmInstance;
   code: Int32Array = NO_WORDS;

@@ -5,6 +5,7 @@
 import { ExhaustedError, UsageError } from '../errors.js';
 import { type ModuleCode, codeOf } from './code.js';
 import { type Constant, evaluate } from './const-expr.js';
+import { begin, type WasmExecution } from './control.js';
 import type { Func, Imports, Instance, Limits, RunOptions, Value } from './engine.js';
 import { WasmTag } from './exception.js';
 import { WasmFunc, hostFunc } from './func.js';
@@ -44,8 +45,11 @@ export class WasmInstance implements Instance {
   readonly datas: (DataRange | undefined)[];
   #started = false;
 
-  /** @throws LinkError; Trap, with segments before the faulty one written, as the specification has it; ExhaustedError */
-  constructor(readonly module: Module, imports: Imports, limits: Partial<Limits> = {}, compile?: (inst: WasmInstance) => Tier) {
+  /**
+   * @param fill whether active segments are written; where not, a snapshot fills it
+   * @throws LinkError; Trap, with segments before the faulty one written, as the specification has it; ExhaustedError
+   */
+  constructor(readonly module: Module, imports: Imports, limits: Partial<Limits> = {}, compile?: (inst: WasmInstance) => Tier, fill = true) {
     this.limits = { ...DEFAULT_LIMITS, ...limits };
     this.code = codeOf(module, compile !== undefined);
     const linked = link(module, this.code.types, imports, PARTS);
@@ -82,6 +86,7 @@ export class WasmInstance implements Instance {
     this.exports = new Map(module.exports.map(({ name, kind, index }) => [name, spaces[kind][index]]));
     this.elems = module.elems.map(({ init }) => init.map((item) => typeof item === 'number' ? this.funcs[item] : constant(item).value));
     this.datas = module.datas.map(({ start, end }) => ({ start, end }));
+    if (!fill) return;
     module.elems.forEach(({ mode }, i) => {
       if (mode.kind === 'active') {
         const elems = this.elems[i]!;
@@ -129,6 +134,10 @@ export class WasmInstance implements Instance {
 
   call(func: Func, args: readonly Value[], options?: RunOptions): Promise<Value[]> {
     return runner.call(this, own(func), args, options);
+  }
+
+  begin(func: Func, args: readonly Value[]): WasmExecution {
+    return begin(this, own(func), args);
   }
 
   /**

@@ -3,6 +3,7 @@ import type { Engine } from './engine.js';
 import { WasmInstance } from './instance.js';
 import { FEATURES_ALL } from './opcodes.js';
 import { runner } from './run.js';
+import { restore } from './snapshot-restore.js';
 import { train } from './train.js';
 import { decodeAndValidate, decodeLazily } from './validate.js';
 
@@ -16,5 +17,8 @@ export const interpreter: Engine = {
   },
   instantiate(module, imports, options) {
     return new WasmInstance(module, imports, options?.limits);
+  },
+  restore(module, imports, snapshot, options) {
+    return restore(new WasmInstance(module, imports, options?.limits, undefined, false), snapshot, options?.references);
   },
 };

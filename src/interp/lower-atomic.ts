@@ -79,5 +79,7 @@ function special(stack: OperandStack, operands: number, core: number, offset: nu
   stack.settleFrom(stack.height - operands);
   stack.height -= operands;
   stack.emit(core | stack.slot(stack.height) << 12, offset | 0, memory, bytes);
+  // the host is called to wait
+  stack.observe?.('called', stack, stack.height);
   stack.push(I32, OWN, 0, 0);
 }

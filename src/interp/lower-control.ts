@@ -58,6 +58,7 @@ export class ControlStack extends OperandStack {
       this.handlers.push({ start: this.n, end: this.n, clauses: [], next: this.active });
       this.active = handler;
     }
+    if (kind === 'loop') this.observe?.('loop', this, this.height);
     this.labels.push({ kind, height: this.height - params.length, params, results, start: this.n, patches: [], otherwise, handler, active: this.active });
   }
 

@@ -51,6 +51,7 @@ export function lowerGc(stack: ControlStack, { op, a, b, c }: InstrReader): void
     case 0xfb14: case 0xfb15: return stack.produce(G.refTest, I32, stack.popSlot(), ...heap(stack, op === 0xfb15 ? a : nonNull(a)));
     case 0xfb16: case 0xfb17: {
       stack.emit(G.refCast | stack.slotOf(stack.height - 1) << 12, ...heap(stack, op === 0xfb17 ? a : nonNull(a)));
+      stack.types[stack.height - 1] = a;
       return;
     }
     case 0xfb18: case 0xfb19: {
@@ -58,7 +59,9 @@ export function lowerGc(stack: ControlStack, { op, a, b, c }: InstrReader): void
       stack.settle(h);
       const slot = stack.slot(h);
       stack.emit(G.refTest | slot << 12, slot, ...heap(stack, c));
-      return stack.branchOn(stack.label(a), op === 0xfb18 ? { when: C.brIf, unless: C.brUnless, slot, operand: undefined } : { when: C.brUnless, unless: C.brIf, slot, operand: undefined });
+      stack.branchOn(stack.label(a), op === 0xfb18 ? { when: C.brIf, unless: C.brUnless, slot, operand: undefined } : { when: C.brUnless, unless: C.brIf, slot, operand: undefined });
+      if (op === 0xfb19) stack.types[h] = c;
+      return;
     }
     case 0xfb1a: stack.types[stack.height - 1] = ANYREF; return;
     case 0xfb1b: stack.types[stack.height - 1] = EXTERNREF; return;

@@ -16,6 +16,12 @@ export const FEW = 32;
 /** Where an operand is. */
 export const OWN = 0, LOCAL = 1, CONST = 2;
 
+/**
+ * Is told, while a function is lowered, where its instructions come to stand: before each (in plain code only), at the header of a
+ * loop, before and behind a call. `height`: operands that the instruction finds, those of a call among them; behind it they are gone.
+ */
+export type Observe = (what: 'instruction' | 'loop' | 'call' | 'called', stack: OperandStack, height: number) => void;
+
 export class OperandStack {
   out = new Int32Array(256);
   n = 0;
@@ -34,7 +40,8 @@ export class OperandStack {
   last = -1;
   offset = 0;
 
-  constructor(readonly code: ModuleCode, readonly index: number, readonly pairs: number[] | undefined) {
+  /** @param plain every operand is in its own slot between two instructions, and each begins with `step` */
+  constructor(readonly code: ModuleCode, readonly index: number, readonly pairs: number[] | undefined, readonly plain: boolean, readonly observe: Observe | undefined) {
     const { module } = code;
     this.type = module.types[module.funcs[index]];
     this.locals = [...this.type.params];
@@ -96,6 +103,7 @@ export class OperandStack {
     if (h >= this.highest) this.highest = h + 1;
     if (where !== OWN && h < this.firm) this.firm = h;
     this.last = -1;
+    if (this.plain) this.settle(h);
   }
 
   pop(): number {

@@ -9,7 +9,7 @@ import type { Handler } from './handlers.js';
 import { lowerAtomic } from './lower-atomic.js';
 import { lowerGc, lowerRefEq } from './lower-gc.js';
 import { TryStack } from './lower-try.js';
-import { CONST, LOCAL, MAX_FRAME, OWN } from './lower-stack.js';
+import { CONST, LOCAL, MAX_FRAME, OWN, type Observe } from './lower-stack.js';
 import { lowerVector, vectorConstant } from './lower-vector.js';
 import { C, accessOf, simpleOf, type SimpleRow } from './lower-table.js';
 import { FEATURES_ALL, mnemonicOf } from './opcodes.js';
@@ -20,16 +20,24 @@ export const HEADER = 3;
 export interface Lowered { readonly words: Int32Array; readonly handlers: readonly Handler[] }
 
 /** The register code of function `index`, its header first. @throws ExhaustedError where its frame has more than 65535 slots */
-export function lowerFunction(code: ModuleCode, index: number): Lowered {
-  return new Lowering(code, index, undefined).run();
+export function lowerFunction(code: ModuleCode, index: number, plain = false): Lowered {
+  return new Lowering(code, index, undefined, plain, undefined).run();
+}
+
+/** Lowers the function again, for what there is to be learnt on the way. */
+export function observeFunction(code: ModuleCode, index: number, plain: boolean, observe: Observe): void {
+  new Lowering(code, index, undefined, plain, observe).run();
 }
 
 /** Pairs of (position, offset in the module), ascending: where each register instruction of the function comes from. */
-export function offsetsOf(code: ModuleCode, index: number): Int32Array {
+export function offsetsOf(code: ModuleCode, index: number, plain = false): Int32Array {
   const pairs: number[] = [];
-  new Lowering(code, index, pairs).run();
+  new Lowering(code, index, pairs, plain, undefined).run();
   return Int32Array.from(pairs);
 }
+
+/** `else`, `catch`, `delegate`, `catch_all` and `end` are no instructions: nothing stops there. */
+const DELIMITERS: ReadonlySet<number> = new Set([0x05, 0x07, 0x18, 0x19, 0x0b]);
 
 class Lowering extends TryStack {
   run(): Lowered {
@@ -70,12 +78,18 @@ class Lowering extends TryStack {
         }
         continue;
       }
+      if (this.plain && !DELIMITERS.has(op)) this.step();
       dead = this.instruction(instr);
     }
     const frame = Math.max(this.locals.length + this.highest, this.type.results.length) + 1;
     if (frame > MAX_FRAME) this.tooBig(frame);
     this.out[0] = frame;
     return { words: this.out.slice(0, this.n), handlers: this.handlers };
+  }
+
+  step(): void {
+    this.observe?.('instruction', this, this.height);
+    this.emit(C.step);
   }
 
   /** @returns whether what follows cannot be reached */
@@ -107,7 +121,8 @@ class Lowering extends TryStack {
       case 0x14: this.callRef(a); return false;
       case 0x15: this.tailRef(a); return true;
       case 0x1a: this.pop(); return false;
-      case 0x1b: case 0x1c: this.select(); return false;
+      case 0x1b: this.select(); return false;
+      case 0x1c: this.select(); this.types[this.height - 1] = b; return false;
       case 0x20: this.push(this.locals[a], LOCAL, a, 0); return false;
       case 0x21: this.setLocal(a, false); return false;
       case 0x22: this.setLocal(a, true); return false;
@@ -260,8 +275,10 @@ class Lowering extends TryStack {
     const type = module.types[module.funcs[index]];
     const first = this.height - type.params.length;
     this.settleFrom(first);
+    this.observe?.('call', this, this.height);
     this.height = first;
-    this.emit((index < module.imported.func ? C.callImport : C.callLazy) | this.slot(first) << 12, index);
+    this.emit((this.plain || index < module.imported.func ? C.callImport : C.callLazy) | this.slot(first) << 12, index);
+    this.observe?.('called', this, first);
     for (const result of type.results) this.push(result, OWN, 0, 0);
   }
 
@@ -271,8 +288,10 @@ class Lowering extends TryStack {
     const first = this.height - type.params.length;
     this.settleFrom(first);
     const slot = this.indexSlot(element, this.tableIndex(table) === I64);
+    this.observe?.('call', this, element + 1);
     this.height = first;
-    this.emit(C.callIndirect | this.slot(first) << 12, slot, this.code.typeIds[typeIndex], table);
+    this.emit((this.plain ? C.callIndirectCold : C.callIndirect) | this.slot(first) << 12, slot, this.code.typeIds[typeIndex], table);
+    this.observe?.('called', this, first);
     for (const result of type.results) this.push(result, OWN, 0, 0);
   }
 
@@ -282,8 +301,10 @@ class Lowering extends TryStack {
     const first = this.height - params.length;
     this.settleFrom(first);
     const slot = this.slotOf(func);
+    this.observe?.('call', this, func + 1);
     this.height = first;
     this.emit(C.callRef | this.slot(first) << 12, slot);
+    this.observe?.('called', this, first);
     for (const result of results) this.push(result, OWN, 0, 0);
   }
 
@@ -292,7 +313,8 @@ class Lowering extends TryStack {
   tailCall(index: number): void {
     const { module } = this.code;
     this.tailArguments(module.types[module.funcs[index]].params.length);
-    this.emit(index < module.imported.func ? C.tailImport : C.tailLazy, index);
+    this.emit(this.plain || index < module.imported.func ? C.tailImport : C.tailLazy, index);
+    this.observe?.('called', this, 0);
     this.emit(C.return0);
   }
 
@@ -302,6 +324,7 @@ class Lowering extends TryStack {
     const slot = this.indexSlot(element, this.tableIndex(table) === I64);
     this.tailArguments(this.code.module.types[typeIndex].params.length);
     this.emit(C.tailIndirect, slot, this.code.typeIds[typeIndex], table);
+    this.observe?.('called', this, 0);
     this.emit(C.return0);
   }
 
@@ -310,6 +333,7 @@ class Lowering extends TryStack {
     this.settle(func);
     this.tailArguments(this.code.module.types[typeIndex].params.length);
     this.emit(C.tailRef, this.slot(func));
+    this.observe?.('called', this, 0);
     this.emit(C.return0);
   }
 

@@ -35,7 +35,7 @@ export class FrameMachine extends ValueMachine {
 
   protected frame(func: WasmFunc, top: number, args?: readonly Value[], raw = false): void {
     const inst = func.instance!;
-    const entry = inst.code.entry(func.index);
+    const entry = this.plain ? inst.code.plainEntry(func.index) : inst.code.entry(func.index);
     const { words } = inst.code;
     if (top + words[entry] > SLOTS) throw this.exhausted(this.sp, top);
     if (args) func.type.params.forEach((type, i) => this.store(type, top + i, args[i], raw));

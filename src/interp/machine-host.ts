@@ -6,7 +6,7 @@
 import type { Boundary, Host } from './boundary.js';
 import { RETURN_CROSS, RETURN_HOST } from './code.js';
 import type { GuestCall, HostFunc, HostResult, Value } from './engine.js';
-import { DONE, FILES, TIER, WAIT } from './files.js';
+import { BREAK, DONE, FILES, TIER, WAIT } from './files.js';
 import type { WasmFunc } from './func.js';
 import type { WasmInstance } from './instance.js';
 import { FrameMachine } from './machine-frames.js';
@@ -22,12 +22,14 @@ const { CS } = FILES;
 
 const ONE_NUMBER: FuncType = { params: [], results: [I32] };
 
-export class HostMachine extends FrameMachine {
+export abstract class HostMachine extends FrameMachine {
   protected inHost = false;
   /** first slot that a call from within the running host function may use */
   protected top = 0;
   protected wait: Promise<unknown> | undefined;
   protected result: Value[] = [];
+  /** Whether plain code stops before it calls a host function. */
+  protected abstract stopsAtHost(): boolean;
 
   // ---- for cold.ts
 
@@ -70,9 +72,14 @@ export class HostMachine extends FrameMachine {
       this.boundaries.push(boundary);
       return;
     }
+    if (this.plain && this.stopsAtHost()) {
+      this.exit = BREAK;
+      return;
+    }
     const args = new Array<Value>(type.params.length);
     for (let i = 0; i < args.length; i++) args[i] = this.read(type.params[i], top + i, false);
-    const above = top + Math.max(type.params.length, type.results.length);
+    // with the operand that says which function it is, as the call may have to be made again (snapshot.ts)
+    const above = top + Math.max(type.params.length + 1, type.results.length);
     const result = this.enterHost(host, inst, args, above);
     if (!isLater(result)) {
       this.write(type, top, result as Value | void | readonly Value[], host);

@@ -14,9 +14,12 @@ import type { Settled } from './wait.js';
 
 const { CS } = FILES;
 
-export class UnwindMachine extends HostMachine {
+export abstract class UnwindMachine extends HostMachine {
   /** how many times the loop, or a host function, is on the V8 stack */
   protected active = 0;
+
+  /** Whether the call stops where the error is thrown, before anything is unwound. */
+  protected abstract holds(error: unknown): boolean;
 
   /** Runs what may throw; unwinds where it does. @throws what no generator on the way to `base` catches */
   protected guard(base: number, run: () => void): void {
@@ -24,7 +27,7 @@ export class UnwindMachine extends HostMachine {
     try {
       run();
     } catch (error) {
-      this.unwind(error, base);
+      if (!this.holds(error)) this.unwind(error, base);
     } finally {
       this.active--;
     }

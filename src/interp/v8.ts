@@ -322,7 +322,12 @@ export class V8Instance implements Instance {
   }
 
   /** Runs to the end in one go, once the caller has come to its own; the signal counts before that only. */
-  async call(func: Func, args: readonly Value[], { signal }: RunOptions = {}): Promise<Value[]> {
+  begin(): never {
+    throw new UnsupportedError("stopping a call at an instruction in V8's own engine");
+  }
+
+  async call(func: Func, args: readonly Value[], { signal, fuel }: RunOptions = {}): Promise<Value[]> {
+    if (fuel !== undefined) throw new UnsupportedError("fuel in V8's own engine");
     await undefined;
     if (signal?.aborted) throw interrupted(signal);
     return enterGuest(this, func, args);
@@ -460,5 +465,8 @@ export const v8: Engine = {
   },
   instantiate(module, imports, options) {
     return new V8Instance(module, imports, options?.limits);
+  },
+  restore() {
+    throw new UnsupportedError("a snapshot in V8's own engine");
   },
 };

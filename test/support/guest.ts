@@ -46,6 +46,10 @@ export class FakeGuest implements Instance {
     return func;
   }
 
+  begin(): never {
+    throw new Error('a guest without an engine has no instructions');
+  }
+
   /** Runs a host function to its end as the engine would. */
   async call(host: HostFunc | Func, args: readonly Value[]): Promise<Value[]> {
     if (host.kind !== 'host') return this.bodies.get(host)?.(...args) ?? [];

@@ -1,12 +1,12 @@
 /**
  * Assembles small WebAssembly modules for tests: functions as lists of instructions by mnemonic, types as letters
- * (`ii:l`; i = i32, l = i64, f = f32, d = f64, v = v128, r = funcref, e = externref). Says nothing about validity: it assembles wrong ones too.
+ * (`ii:l`; i = i32, l = i64, f = f32, d = f64, v = v128, r = funcref, e = externref, x = exnref). Says nothing about validity: it assembles wrong ones too.
  */
 import { rowOf, OP, type Mnemonic } from '#src/interp/opcodes.js';
-import { EXTERNREF, F32, F64, FUNCREF, I32, I64, V128, type FuncType } from '#src/interp/types.js';
+import { EXNREF, EXTERNREF, F32, F64, FUNCREF, I32, I64, V128, type FuncType } from '#src/interp/types.js';
 import { HEADER, leb, name, section, vec, type Bytes } from '../interp/wasm.js';
 
-const LETTERS: { readonly [letter: string]: number } = { i: I32, l: I64, f: F32, d: F64, v: V128, r: FUNCREF, e: EXTERNREF };
+const LETTERS: { readonly [letter: string]: number } = { i: I32, l: I64, f: F32, d: F64, v: V128, r: FUNCREF, e: EXTERNREF, x: EXNREF };
 
 /** `['i32.const', 7]`, `['v128.const', …]` with sixteen bytes, `['v128.load8_lane', offset, alignment, lane]`, `['br_table', 0, 1, 2]`, `['block', 'i']` (a result's letter, or ''), `['i32.load', offset]`; a bare mnemonic where nothing follows. */
 export type Instruction = Mnemonic | readonly [Mnemonic, ...(number | bigint | string)[]];
