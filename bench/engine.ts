@@ -1,7 +1,7 @@
 /**
  * Every engine against V8's own: the kernels of fixtures/wasm, CoreMark where COREMARK_WASM names a module of it (a WASI command;
- * its sources are never part of this project), calls between guest and host, and the start of a fresh process. Warm but for the
- * last. Needs nothing else.
+ * its sources are never part of this project), calls between guest and host, whole programs and native engines where they are
+ * named (programs.ts), and the start of a fresh process. Warm but for the last two. Needs nothing else.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -17,6 +17,7 @@ import { v8 } from '#src/interp/v8.js';
 import { KERNELS, kernel } from '#test/support/kernels.js';
 import { assemble, type Instruction } from '#test/support/wasm.js';
 import { type BenchOptions, interleave, type Report, type Row, type Sample } from './harness.js';
+import { peers, programs, type Section } from './programs.js';
 
 /** times round each kernel: 2 ms or so with V8 */
 const TIMES: Readonly<Record<string, number>> = {
@@ -30,16 +31,16 @@ const BUDGET = { kernels: 70_000, coremark: 20_000, start: 15_000 } as const;
 const MAX_ROUNDS = 40, WARM_UP = 10, LEAST = 5;
 
 type Sides = Readonly<Record<string, () => Sample>>;
-type Section = { readonly rows: readonly Row[]; readonly notes: readonly string[] };
 
 /** V8 first, as ratios are to it. */
 const engines: readonly Engine[] = [v8, mixed, compiler, interpreter];
 
 export async function run(options: BenchOptions): Promise<Report> {
-  const sections = [await kernels(options), await coremark(options), await starts(options)];
+  const coremarkModule = process.env['COREMARK_WASM'];
+  const sections = [await kernels(options), await coremark(options), await programs(options, coremarkModule === undefined ? undefined : { module: coremarkModule, check: checkCoreMark }), await starts(options)];
   return {
     title: 'The engines',
-    sides: engines.map(({ name }) => name),
+    sides: [...engines.map(({ name }) => name), ...peers],
     rows: sections.flatMap(({ rows }) => rows),
     notes: sections.flatMap(({ notes }) => notes),
   };
@@ -120,10 +121,14 @@ async function coremark(options: BenchOptions): Promise<Section> {
   const rows = await measure(sidesOf((engine) => () => {
     const { ms, output } = programs.get(engine)!.run();
     iterations = /Iterations\s*: (\d+)/.exec(output)?.[1] ?? '?';
-    for (const right of RIGHT) if (!right.test(output)) throw new Error(`CoreMark on ${engine.name} does not print ${right.source}:\n${output}`);
+    checkCoreMark(output, engine.name);
     return { CoreMark: ms };
   }), WARM_UP, BUDGET.coremark, options);
   return { rows, notes: [`CoreMark: ${iterations} iterations, again and again in one instance, whose memory is put back before each; its checksums are verified.`] };
+}
+
+function checkCoreMark(output: string, on = 'some side'): void {
+  for (const right of RIGHT) if (!right.test(output)) throw new Error(`CoreMark on ${on} does not print ${right.source}:\n${output}`);
 }
 
 /** A WASI command that asks for the time and prints, and nothing else; it can run more than once. */

@@ -13,7 +13,7 @@ import { withTracefs } from './native.js';
 /** name -> what it compares, and its module */
 const BENCHES: Readonly<Record<string, { readonly about: string; /** its native side wants tracefs mounted */ readonly tracefs?: true; load(): Promise<Bench> }>> = {
   btf: { about: 'the kernel\'s types against libbpf in C: reading, looking up, relocating', load: () => import('./btf.js') },
-  engine: { about: 'every WebAssembly engine against V8\'s own: kernels, CoreMark, host calls, start of a process', load: () => import('./engine.js') },
+  engine: { about: 'every WebAssembly engine against V8\'s own: kernels, CoreMark, host calls, cold programs, native engines, start of a process', load: () => import('./engine.js') },
   kernel: { about: 'bpf(2) calls, map elements and ring buffer records, each against its floor', load: () => import('./kernel.js') },
   libbpf: { about: 'this project against libbpf in C: load, start, ring buffer, maps', tracefs: true, load: () => import('./libbpf.js') },
 };
