@@ -9,12 +9,12 @@ import { FILES, SLOTS, WAIT } from './files.js';
 import type { WasmFunc } from './func.js';
 import type { WasmInstance } from './instance.js';
 import { arrive } from './jit/arrive.js';
-import { callCell, type Cell } from './jit/tier.js';
+import { WARM, callCell, type Cell } from './jit/tier.js';
 import { FUEL_LEFT, forget, left, stop } from './jit/unwinding.js';
 import { HOST_CALL } from './machine-host.js';
 import { UnwindMachine, translate } from './machine-unwind.js';
 import { checkArgs, hostValues } from './values.js';
-import { isGenerator, isLater, isPromise } from './wait.js';
+import { isGenerator, isLater, isPromise, now } from './wait.js';
 
 /** the same from compiled code, which is quicker */
 const COMPILED_HOST_CALL = 40;
@@ -26,6 +26,12 @@ const HOST_ROOM = 40;
 const ROOM_SLOTS = 16;
 /** of the text of an error's stack */
 const STACK_LINES = 12;
+
+/**
+ * While V8 has not optimised a function that was just compiled, it is left and entered again after so many calls and back-edges:
+ * V8 would otherwise optimise the loop that it is in, and of that it never makes code as good as of a function that is called.
+ */
+const WARMING: readonly { readonly ms: number; readonly fuel: number }[] = [{ ms: 30, fuel: 2_000 }, { ms: 100, fuel: 20_000 }];
 
 const { CS } = FILES;
 
@@ -46,7 +52,9 @@ export abstract class CompiledMachine extends UnwindMachine {
   protected enterCompiled(cell: Cell): void {
     const { inst } = this;
     const limit = Error.stackTraceLimit;
-    FUEL_LEFT[0] = this.fuel;
+    const granted = Math.min(this.fuel, fuelOf(cell));
+    const held = this.fuel - granted;
+    FUEL_LEFT[0] = granted;
     Error.stackTraceLimit = Infinity;
     try {
       callCell(cell, this.fp, this.roomAt(this.fp));
@@ -57,9 +65,9 @@ export abstract class CompiledMachine extends UnwindMachine {
       throw error;
     } finally {
       Error.stackTraceLimit = limit;
-      this.fuel = FUEL_LEFT[0];
+      this.fuel = FUEL_LEFT[0] + held;
     }
-    if (this.fuel >= 0) {
+    if (FUEL_LEFT[0] >= 0) {
       this.sp -= 2;
       this.pc = CS[this.sp];
       this.fp = CS[this.sp + 1];
@@ -67,7 +75,7 @@ export abstract class CompiledMachine extends UnwindMachine {
       return;
     }
     const { wait, advance } = left;
-    this.fuel = left.fuel;
+    this.fuel = left.fuel + held;
     left.fuel = -1;
     left.wait = undefined;
     left.advance = false;
@@ -209,6 +217,18 @@ export abstract class CompiledMachine extends UnwindMachine {
     this.above = stack ?? stackOf(new Error());
     this.trace(error);
   }
+}
+
+/** What a function may use before it is left: little while it is new. */
+function fuelOf(cell: Cell): number {
+  const { since } = cell;
+  if (since === WARM) return Infinity;
+  const time = now();
+  if (since === 0) cell.since = time;
+  const age = since === 0 ? 0 : time - since;
+  for (const { ms, fuel } of WARMING) if (age < ms) return fuel;
+  cell.since = WARM;
+  return Infinity;
 }
 
 /** Where an error comes from; its own text keeps the usual length. */

@@ -11,8 +11,6 @@ export const MAX_PAGES = 65536;
 /** an address in the last page would not be told from one beyond 2^32 */
 const MAX_PAGES_64 = MAX_PAGES - 1;
 
-let memories = 0;
-
 export class WasmMemory implements Memory {
   readonly kind = 'memory';
   readonly type: MemoryType;
@@ -21,12 +19,9 @@ export class WasmMemory implements Memory {
   #bytes: Uint8Array | undefined;
   readonly #limit: number;
   readonly #room: () => number;
-  /**
-   * Where compiled code finds the view, whatever grows the memory: under a name that no other memory has, so that V8 takes it
-   * for a constant while this one does not grow.
-   */
-  readonly cell: { [name: string]: DataView } = {};
-  readonly cellName = `v${++memories}`;
+  /** where compiled code finds the view, whatever grows the memory */
+  #cell: Record<string, DataView> = {};
+  #name = 'v';
 
   /**
    * @param type limits in pages of 64 KiB
@@ -40,7 +35,7 @@ export class WasmMemory implements Memory {
     this.#room = () => limit - others();
     this.#buffer = new ArrayBuffer(type.limits.min * PAGE);
     this.#view = new DataView(this.#buffer);
-    this.cell[this.cellName] = this.#view;
+    this.#cell[this.#name] = this.#view;
   }
 
   get size(): number {
@@ -53,6 +48,18 @@ export class WasmMemory implements Memory {
 
   get view(): DataView {
     return this.#view;
+  }
+
+  /** What always has the view at `v`, unless it is shown elsewhere. */
+  get cell(): Readonly<Record<string, DataView>> {
+    return this.#cell;
+  }
+
+  /** Has the view also after growing at `cell[name]`. */
+  show(cell: Record<string, DataView>, name: string): void {
+    this.#cell = cell;
+    this.#name = name;
+    cell[name] = this.#view;
   }
 
   get bytes(): Uint8Array {
@@ -72,7 +79,7 @@ export class WasmMemory implements Memory {
       this.#buffer = buffer;
     }
     this.#view = new DataView(this.#buffer, 0, size);
-    this.cell[this.cellName] = this.#view;
+    this.#cell[this.#name] = this.#view;
     this.#bytes = undefined;
     return before;
   }

@@ -65,13 +65,11 @@ export class Runner extends PlainMachine {
     const refs = this.refs.length;
     try {
       this.#begin(caller, func, args, raw, base);
-      const tier = func.instance?.tier;
-      let slice = tier ? tier.slice : FIRST_SLICE;
+      let slice = FIRST_SLICE;
       while (this.exit !== DONE) {
         if (this.exit === WAIT) this.refuseToWait(base);
         else this.#step(slice, base);
         if (slice < MAX_SLICE) slice *= 2;
-        if (tier) tier.slice = slice;
       }
       return this.result;
     } finally {

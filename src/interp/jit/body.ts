@@ -49,7 +49,7 @@ export class JsBody extends JsStack {
   /** nothing is put out until the loop of the entry is reached */
   muted: boolean;
 
-  constructor(readonly code: ModuleCode, readonly index: number, readonly positions: Positions, readonly frameSize: number, readonly views: readonly string[], readonly loop: number | undefined, wishes: Wishes) {
+  constructor(readonly code: ModuleCode, readonly index: number, readonly positions: Positions, readonly frameSize: number, readonly loop: number | undefined, wishes: Wishes) {
     const { module } = code;
     const type = module.types[module.funcs[index]];
     const locals = [...type.params];
@@ -64,15 +64,15 @@ export class JsBody extends JsStack {
     this.muted = loop !== undefined;
   }
 
-  /** Of the first memory. */
+  /** What the text has for the DataView of the first memory. */
   get view(): string {
-    return this.views[0];
+    return this.viewOf(0);
   }
 
   /** Of any memory. */
   viewOf(memory: number): string {
-    if (memory > 0) this.memories.add(memory);
-    return this.views[memory];
+    this.memories.add(memory);
+    return `V${memory}`;
   }
 
   override line(text: string): void {

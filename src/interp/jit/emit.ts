@@ -27,15 +27,14 @@ const MAX_INSTRUCTIONS = 9_000, MAX_OPERANDS = 400;
 const MAX_ROUNDS = 4;
 
 /**
- * @param views what the text has for the memories' DataViews
  * @param loop offset of the loop at which the frame is taken over from the interpreter; undefined: the function's beginning
  * @returns undefined where the function is not for this tier
  */
-export function emitFunction(code: ModuleCode, index: number, positions: Positions, frameSize: number, views: readonly string[], loop?: number): Emitted | undefined {
+export function emitFunction(code: ModuleCode, index: number, positions: Positions, frameSize: number, loop?: number): Emitted | undefined {
   try {
     let wishes = new Wishes();
     for (let round = 1; ; round++) {
-      const emitted = new Emitter(code, index, positions, frameSize, views, loop, wishes).run();
+      const emitted = new Emitter(code, index, positions, frameSize, loop, wishes).run();
       if (!wishes.some || wishes.settled || round === MAX_ROUNDS) return emitted;
       wishes = new Wishes(wishes);
     }

@@ -15,6 +15,7 @@ import type { Value } from '../engine.js';
 import { Positions } from './positions.js';
 import { SCRATCH } from './vector-forms.js';
 import { FUEL_LEFT, defer, left, stop } from './unwinding.js';
+import { viewName } from './views.js';
 
 /** A compiled function: `fp`, room on the JavaScript stack, and its i32 arguments. Gives undefined when its frame has left. */
 type Compiled = (fp: number, d: number, ...ints: number[]) => number | undefined;
@@ -26,7 +27,10 @@ export interface Cell {
   readonly ints: readonly number[];
   /** the result is one i32, and comes as JavaScript's */
   readonly single: boolean;
+  /** ms, when the machine first entered it; 0 before, WARM long after */
+  since: number;
 }
+export const WARM = -1;
 
 /** When functions are compiled. */
 export interface Policy {
@@ -54,7 +58,7 @@ while (`wasm$I32$${suffix}` in globalThis) suffix++;
 for (const [name, value] of Object.entries(GLOBALS)) Object.defineProperty(globalThis, `wasm$${name}$${suffix}`, { value, configurable: true });
 const global = (text: string) => text.replaceAll(/\b(?:V?F(?:32|64)|I(?:32|64)|[LS]32|X[A-Z]?\d+|U)(?=\[)/g, (name) => `wasm$${name}$${suffix}`);
 
-const PRELUDE = `"use strict"; const { K, KF, V, INST, begin, leave, stop, defer, carryOut, copied, filled, getRef, setRef, ${NAMES.join(', ')} } = $;\n`;
+const PRELUDE = `"use strict"; const { K, KF, INST, begin, leave, stop, defer, carryOut, copied, filled, getRef, setRef, ${NAMES.join(', ')} } = $;\n`;
 
 let tiers = 0;
 /** number in the names of sources -> the tier they are of */
@@ -68,11 +72,6 @@ export class Tier {
   readonly inst: WasmInstance;
   readonly policy: Policy;
   readonly number = String(++tiers);
-  /**
-   * Calls and back-edges of the next slice of `callSync`. At first they are short, as V8 optimises a function well only when it
-   * is called again: of a loop that it optimises while it runs it never makes code as good.
-   */
-  slice = 2000;
   /** functions that are compiled, and those that cannot be */
   compiled = 0;
   refused = 0;
@@ -88,7 +87,7 @@ export class Tier {
     this.policy = policy;
     byNumber.set(this.number, new WeakRef(this));
     this.#shared = {
-      ...meaning, ...helpers, V: inst.memory?.cell, INST: inst, stop, defer,
+      ...meaning, ...helpers, INST: inst, stop, defer,
       begin: (pc: number, fp: number) => {
         left.frames.push({ kind: 'begin', inst, pc, fp });
         stop();
@@ -153,10 +152,6 @@ export class Tier {
 
   // ---- compiling
 
-  get #views(): readonly string[] {
-    return this.inst.memories.map(({ cellName }, i) => `V${i === 0 ? '' : i}.${cellName}`);
-  }
-
   #state(index: number): State {
     let state = this.#states.get(index);
     if (!state) this.#states.set(index, state = { calls: 0, patience: this.policy.loops, cell: this.inst.funcs[index].cell!, refused: false, positions: undefined, frameSize: 0, loops: new Map(), code: undefined });
@@ -181,6 +176,7 @@ export class Tier {
       },
       ints: params.flatMap((type, i) => type === I32_TYPE ? [i] : []),
       single: results.length === 1 && results[0] === I32_TYPE,
+      since: 0,
     };
   }
 
@@ -197,7 +193,7 @@ export class Tier {
     }
     state.positions = positions;
     state.frameSize = code.words[positions.entry];
-    const emitted = emitFunction(code, index, positions, state.frameSize, this.#views);
+    const emitted = emitFunction(code, index, positions, state.frameSize);
     if (!emitted) {
       this.#refuse(index, state);
       return;
@@ -209,9 +205,9 @@ export class Tier {
   }
 
   #compileLoop(index: number, state: State, loop: Loop): Cell {
-    const emitted = emitFunction(this.inst.code, index, state.positions!, state.frameSize, this.#views, loop.offset);
+    const emitted = emitFunction(this.inst.code, index, state.positions!, state.frameSize, loop.offset);
     if (!emitted) throw new Error(`bug: function ${index} has no entry at ${loop.offset}`);
-    return { f: this.#make(emitted, `${index}@${loop.offset}`), ints: [], single: state.cell.single };
+    return { f: this.#make(emitted, `${index}@${loop.offset}`), ints: [], single: state.cell.single, since: 0 };
   }
 
   #refuse(index: number, state: State): void {
@@ -238,7 +234,12 @@ export class Tier {
     for (const callee of emitted.callees) name(`c${callee}`, inst.funcs[callee].cell);
     for (const index of emitted.imports) name(`h${index}`, this.#import(index));
     for (const index of emitted.tables) name(`e${index}`, inst.tables[index].elems);
-    for (const index of emitted.memories) name(`V${index}`, inst.memories[index].cell);
+    const views = new Map<string, string>();
+    for (const index of emitted.memories) {
+      const view = viewName(inst.memories[index]);
+      views.set(`V${index}`, view ?? `V${index}.v`);
+      if (view === undefined) name(`V${index}`, inst.memories[index].cell);
+    }
     for (const index of emitted.globals) {
       const { words, at, type } = inst.globals[index];
       if (isRef(type.type)) {
@@ -252,7 +253,7 @@ export class Tier {
     }
     const before = `${PRELUDE}${parts.length > 0 ? `const ${parts.join(', ')};` : ''}\nreturn `;
     this.#lines.set(key, [...LINES_BEFORE, ...emitted.lines]);
-    return new Function('$', `${before}${global(emitted.source)}\n//# sourceURL=wasm-js:${this.number}/${key}`)(given) as Compiled;
+    return new Function('$', `${before}${global(emitted.source).replaceAll(/\bV\d+(?=\.[gs]et)/g, (id) => views.get(id)!)}\n//# sourceURL=wasm-js:${this.number}/${key}`)(given) as Compiled;
   }
 
   /** A function that calls an imported one; its arguments are in the frame, and its results go there. */
