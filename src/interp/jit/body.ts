@@ -88,7 +88,7 @@ export class JsBody extends JsStack {
     const name = `w${this.index}`;
     const params = this.type.params;
     const entered = this.loop !== undefined;
-    const cost = Math.ceil((20 + Math.max(this.frameSize, locals.length + variables.size)) * 8 / ROOM_UNIT);
+    const cost = Math.ceil((20 + Math.max(this.frameSize, locals.length + variables.size + this.temporaries.most)) * 8 / ROOM_UNIT);
     const args = params.flatMap((type, i) => type === I32 ? [`l${i}`] : []);
     const head: string[] = [`function ${name}(${['fp', 'd', ...entered ? [] : args].join(', ')}) {`];
     if (!entered) {
@@ -118,6 +118,7 @@ export class JsBody extends JsStack {
     }
     if (this.#exits.size > 0) declared.push('pc = 0');
     if (this.counts) declared.push('n = 0');
+    for (let i = 0; i < this.temporaries.most; i++) declared.push(`q${i}`);
     if (declared.length > 0) head.push(`let ${declared.join(', ')};`);
     const text = `${head.join('\n')}\n${this.#exits.size > 0 ? `x: {\n${this.out.join('')}}\n${this.#leave()}` : this.out.join('')}}\n`
       .replaceAll('COST', String(cost));

@@ -5,7 +5,8 @@ import { TRAPS, isFixed } from './operands.js';
 
 /** Everything below the arguments has a home, or is what it is whatever the callee does. */
 function settleBelow(s: JsBody, height: number): void {
-  for (let h = 0; h < height; h++) if (!isFixed(s.stack[h])) s.settle(h);
+  s.temporaries.save();
+  for (let h = 0; h < height; h++) if (!isFixed(s.stack[h]) || s.stack[h].temporary !== undefined) s.settle(h);
 }
 
 /** Puts the arguments that do not go as arguments of JavaScript into the callee's frame. @returns those that do */
@@ -24,6 +25,7 @@ function putArguments(s: JsBody, first: number, inFrame: boolean): string {
 }
 
 function takeResults(s: JsBody, type: FuncType, first: number, inFrame: boolean): void {
+  s.temporaries.forget();
   const { results } = type;
   results.forEach((result, i) => {
     const home = s.ownOf(result, first + i);

@@ -47,6 +47,8 @@ export class JsControl extends JsBody {
     const test = op === 0x04 ? this.pop() : undefined;
     if (test) this.order(test);
     this.settleFrom(0);
+    if (op !== 0x02) this.temporaries.save();
+    if (op === 0x03) this.temporaries.forget();
     const height = this.height - params.length;
     if (op === 0x03) {
       const label = this.newLabel('loop', height, params, results);
@@ -76,8 +78,10 @@ export class JsControl extends JsBody {
     const label = this.label(0);
     if (!dead) {
       this.settleFrom(label.height);
+      this.temporaries.save();
       label.reached = true;
     }
+    this.temporaries.forget();
     label.otherwise = false;
     if (label.around && !this.muted) {
       this.muted = true;
@@ -94,7 +98,11 @@ export class JsControl extends JsBody {
     if (label.kind === 'func' && !dead) this.return();
     this.labels.pop();
     if (label.kind === 'func') return true;
-    if (!dead) this.settleFrom(label.height);
+    if (!dead) {
+      this.settleFrom(label.height);
+      this.temporaries.save();
+    }
+    if (dead || label.kind !== 'block' || label.reached) this.temporaries.forget();
     if (label.silent) this.muted = false;
     if (label.kind === 'loop' && !label.around && !dead) this.line('break;');
     this.line('}');
@@ -145,6 +153,7 @@ export class JsControl extends JsBody {
   branch(label: Label): void {
     const n = this.#arity(label);
     this.settleFrom(this.height - n);
+    this.temporaries.save();
     this.line(this.#goTo(label));
   }
 
@@ -152,6 +161,7 @@ export class JsControl extends JsBody {
     const test = this.pop();
     this.order(test);
     this.settleFrom(this.height - this.#arity(label));
+    if (label.kind !== 'func') this.temporaries.save();
     this.line(`if (${condition(test)}) { ${this.#goTo(label)} }`);
   }
 
@@ -159,6 +169,7 @@ export class JsControl extends JsBody {
     const index = this.pop();
     this.order(index);
     this.settleFrom(this.height - this.#arity(this.label(labels[n])));
+    this.temporaries.save();
     this.line(`switch (${index.text}) {`);
     const cases = new Map<Label, number[]>();
     for (let i = 0; i < n; i++) {

@@ -71,6 +71,7 @@ class Emitter extends JsControl {
         continue;
       }
       if (++this.#instructions > MAX_INSTRUCTIONS || this.height > MAX_OPERANDS) throw new Refused();
+      this.temporaries.limit();
       dead = this.#instruction(instr);
     }
     return this.finish();
@@ -97,15 +98,15 @@ class Emitter extends JsControl {
       case 0x1a: this.#drop(); return false;
       case 0x1b: this.#select(); return false;
       case 0x1c: this.#select(); return false;
-      case 0x20: this.push(this.localOf(a)); return false;
+      case 0x20: this.push(this.get(a)); return false;
       case 0x21: this.#setLocal(a); return false;
-      case 0x22: this.#setLocal(a); this.push(this.localOf(a)); return false;
+      case 0x22: this.#setLocal(a); this.push(this.get(a)); return false;
       case 0x23: getGlobal(this, a); return false;
       case 0x24: setGlobal(this, a); return false;
       case 0x3f: cold(this, 0, I32); return false;
       case 0x40: cold(this, 1, I32); return false;
       case 0x41: this.push(constantOf(I32, a < 0 ? `(${a})` : String(a), a)); return false;
-      case 0x42: this.push({ ...constantOf(I64, `K[${this.code.constant(a, b)}]`, BigInt(b) << 32n | BigInt(a >>> 0)) }); return false;
+      case 0x42: this.push(longConstant(BigInt(b) << 32n | BigInt(a >>> 0))); return false;
       case 0x43: this.push({ ...constantOf(F32, floatText(a, 0, true) ?? 'NaN', a), bits: `(${a})` }); return false;
       case 0x44: this.push(constantOf(F64, floatText(a, b, false) ?? `KF[${this.code.constant(a, b)}]`, BigInt(b) << 32n | BigInt(a >>> 0))); return false;
       case 0xfc08: cold(this, 3); return false;
@@ -144,6 +145,9 @@ class Emitter extends JsControl {
       this.push(combine(a.type, text, [a, b, c]));
     } else if (a.type === F32 && a.bits !== undefined && b.bits !== undefined) {
       this.push(combine(F32, text, [a, b, c], { bits: `(${test} ? ${a.bits} : ${b.bits})` }));
+    } else if (a.type === I64) {
+      // without a branch: V8 makes none of a conditional expression that is a bigint, and LLVM selects where it cannot be foreseen
+      this.push(combine(I64, `(${b.text} ^ BigInt.asIntN(64, BigInt.asIntN(64, ${a.text} ^ ${b.text}) & BigInt.asIntN(64, 0n - BigInt(((${test}) | 0) >>> 0))))`, [a, b, c], { exact: false }));
     } else {
       const home = this.ownOf(a.type, top - 2);
       this.order(combine(a.type, '', [a, b, c]));
@@ -153,14 +157,15 @@ class Emitter extends JsControl {
   }
 
   #setLocal(index: number): void {
-    if (this.locals[index] === V128) return setVectorLocal(this, index);
-    const value = this.pop();
-    this.order(value);
-    this.flushLocal(index);
-    if (value.local !== index) this.line(this.assign(value, this.localOf(index)));
+    if (this.locals[index] === V128) setVectorLocal(this, index);
+    else this.set(index, this.pop());
   }
 }
 
 function constantOf(type: ValType, text: string, constant: number | bigint): Operand {
   return { type, text, bits: undefined, condition: undefined, flags: 0, locals: NO_LOCALS, own: false, local: -1, exact: true, constant, depth: 0 };
+}
+
+function longConstant(value: bigint): Operand {
+  return constantOf(I64, value < 0n ? `(${value}n)` : `${value}n`, value);
 }

@@ -4,7 +4,8 @@
  */
 import { MEANING, type Computed } from '../meaning.js';
 import { F32, F64, I32, I64, type ValType } from '../types.js';
-import { MARK, MARK_END, TRAPS, combine, exact, type JsStack, type Operand } from './operands.js';
+import { MARK, MARK_END, TRAPS, combine, type JsStack, type Operand } from './operands.js';
+import { exact } from './temporaries.js';
 
 const TYPES: { readonly [name: string]: ValType } = { i32: I32, i64: I64, f32: F32, f64: F64 };
 const COMPARES = /^(?:eqz|(?:eq|ne|lt|gt|le|ge)(?:_[su])?)$/;
@@ -76,28 +77,26 @@ function bitsOfF32(s: JsStack, op: string): void {
 // ---- i64
 
 /** Operations of which only the low 64 bits are wanted in the end, whatever the operands' are. */
-const MODULAR: { readonly [op: string]: string } = { add: '+', sub: '-', mul: '*' };
-const BITWISE: { readonly [op: string]: string } = { and: '&', or: '|', xor: '^' };
+const MODULAR: { readonly [op: string]: string } = { add: '+', sub: '-', mul: '*', and: '&', or: '|', xor: '^' };
 const SIGNED: { readonly [op: string]: string } = { eq: '===', ne: '!==', lt_s: '<', gt_s: '>', le_s: '<=', ge_s: '>=' };
-const UNSIGNED: { readonly [op: string]: string } = { lt_u: '<', gt_u: '>', le_u: '<=', ge_u: '>=' };
+/** The order of the operands and the comparison of their upper 63 bits. */
+const UNSIGNED: { readonly [op: string]: readonly [less: 0 | 1, sign: '<' | '>='] } = { lt_u: [0, '<'], gt_u: [1, '<'], le_u: [1, '>='], ge_u: [0, '>='] };
 const BY_HALVES = /^(?:shl|shr_[su]|rotl|rotr)$/;
 
 function long(s: JsStack, type: string, op: string, offset: number): void {
   const top = s.height - 1;
   if (type !== 'i64') return fromLong(s, type, op);
-  if (MODULAR[op] || BITWISE[op]) {
+  if (MODULAR[op]) {
     const b = s.pop(), a = s.pop();
-    if (MODULAR[op]) s.push(combine(I64, `(${a.text} ${MODULAR[op]} ${b.text})`, [a, b], { exact: false }));
-    else s.push(combine(I64, `(${exact(a)} ${BITWISE[op]} ${exact(b)})`, [a, b]));
+    s.push(combine(I64, `(${part(a)} ${MODULAR[op]} ${part(b)})`, [a, b], { exact: false }));
   } else if (op === 'eqz') {
     const a = s.pop();
-    compare(s, `(${exact(a)} === 0n)`, [a]);
+    compare(s, `(${exact(a)} === BigInt.asIntN(64, 0n))`, [a]);
   } else if (SIGNED[op]) {
     const b = s.pop(), a = s.pop();
     compare(s, `(${exact(a)} ${SIGNED[op]} ${exact(b)})`, [a, b]);
   } else if (UNSIGNED[op]) {
-    const b = s.pop(), a = s.pop();
-    compare(s, `(BigInt.asUintN(64, ${a.text}) ${UNSIGNED[op]} BigInt.asUintN(64, ${b.text}))`, [a, b]);
+    unsigned(s, op);
   } else if (BY_HALVES.test(op)) {
     shift(s, op);
   } else if (DIVIDES.test(op)) {
@@ -129,8 +128,33 @@ function long(s: JsStack, type: string, op: string, offset: number): void {
   }
 }
 
+/**
+ * An operand of such an operation. Exact, as V8 11 forgets that only 64 bits of the result are wanted where it has seen no result
+ * beyond them, and then calls its runtime for an operand that was.
+ */
+function part(operand: Operand): string {
+  return operand.constant === undefined ? exact(operand) : operand.text;
+}
+
 function compare(s: JsStack, text: string, of: readonly Operand[]): void {
   s.push(combine(I32, `(${text} ? 1 : 0)`, of, { condition: text }));
+}
+
+/**
+ * x < y: of the upper 63 bits, where x has one less if the lowest bits decide. No bigint that is compared is beyond what V8 takes
+ * for one of 64 bits, which -2^63 is not.
+ */
+function unsigned(s: JsStack, op: string): void {
+  s.atom(s.height - 2);
+  s.atom(s.height - 1);
+  const b = s.pop(), a = s.pop();
+  const [less, sign] = UNSIGNED[op];
+  const [x, y] = less === 0 ? [a, b] : [b, a];
+  compare(s, `(BigInt.asIntN(64, ${upper(x)} - (${y.text} & (${x.text} ^ 1n) & 1n)) ${sign} ${upper(y)})`, [a, b]);
+}
+
+function upper({ text, constant }: Operand): string {
+  return constant === undefined ? `BigInt.asIntN(64, BigInt.asUintN(64, ${text}) >> 1n)` : `BigInt.asIntN(64, ${BigInt.asUintN(64, BigInt(constant)) >> 1n}n)`;
 }
 
 function fromLong(s: JsStack, type: string, op: string): void {
@@ -154,10 +178,10 @@ function shift(s: JsStack, op: string): void {
     const a = s.pop();
     const left = op === 'rotl' ? n : (64 - n) % 64;
     if (n === 0) s.push(a);
-    else if (op === 'shl') s.push(combine(I64, `(${a.text} << ${n}n)`, [a], { exact: false }));
+    else if (op === 'shl') s.push(combine(I64, `BigInt.asIntN(64, ${a.text} << ${n}n)`, [a]));
     else if (op === 'shr_s') s.push(combine(I64, `(${exact(a)} >> ${n}n)`, [a]));
     else if (op === 'shr_u') s.push(combine(I64, `BigInt.asIntN(64, BigInt.asUintN(64, ${a.text}) >> ${n}n)`, [a]));
-    else s.push(combine(I64, `(BigInt.asIntN(64, ${a.text} << ${left}n) | BigInt.asIntN(64, BigInt.asUintN(64, ${a.text}) >> ${64 - left}n))`, [a]));
+    else s.push(combine(I64, `(BigInt.asIntN(64, ${a.text} << ${left}n) | BigInt.asIntN(64, BigInt.asUintN(64, ${a.text}) >> ${64 - left}n))`, [a], { exact: false }));
     return;
   }
   const bySlot = s.inSlot(top);
@@ -184,16 +208,17 @@ function divide(s: JsStack, op: string, offset: number): void {
   const sign = op.startsWith('div') ? '/' : '%';
   if (op.endsWith('_s') && divisor !== 0n && divisor !== -1n) {
     const b = s.pop(), a = s.pop();
-    s.push(combine(I64, `(${exact(a)} ${sign} ${b.text})`, [a, b]));
+    s.push(combine(I64, `(${exact(a)} ${sign} ${exact(b)})`, [a, b]));
     return;
   }
   // a statement of its own: signed division where both are positive, which V8 has an instruction for
-  s.inSlot(top);
-  s.inSlot(top - 1);
+  s.atom(top - 1);
+  s.atom(top);
   const b = s.pop(), a = s.pop();
   s.flush(TRAPS);
   const home = s.ownOf(I64, top - 1);
-  const plain = op.endsWith('_u') ? `${a.text} >= 0n && ${b.text} > 0n` : `${b.text} > 0n`;
-  s.line(`if (${plain}) ${home.text} = ${a.text} ${sign} ${b.text}; else ${home.text} = ${MARK}${offset}${MARK_END}${op.startsWith('div') ? 'div' : 'rem'}${op.endsWith('_u') ? 'U' : 'S'}64(${a.text}, ${b.text});`);
+  const zero = 'BigInt.asIntN(64, 0n)';
+  const plain = op.endsWith('_u') ? `${exact(a)} >= ${zero} && ${exact(b)} > ${zero}` : `${exact(b)} > ${zero}`;
+  s.line(`if (${plain}) ${home.text} = ${exact(a)} ${sign} ${exact(b)}; else ${home.text} = ${MARK}${offset}${MARK_END}${op.startsWith('div') ? 'div' : 'rem'}${op.endsWith('_u') ? 'U' : 'S'}64(${a.text}, ${b.text});`);
   s.push(home);
 }

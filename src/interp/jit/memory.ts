@@ -99,6 +99,7 @@ export function cold(s: JsBody, n: number, result?: ValType): void {
   if (module.memories.some(({ is64 }) => is64) || module.tables.some(({ type }) => type.is64)) throw new Refused();
   const first = s.height - n;
   s.flush(TRAPS | GLOBAL);
+  s.temporaries.save();
   for (let h = first; h < s.height; h++) {
     const operand = s.stack[h];
     // the instruction may read the local itself
@@ -120,6 +121,7 @@ export function bulk(s: JsBody, helper: 'copied' | 'filled' | undefined): void {
   if (!helper) return cold(s, 3);
   const first = s.height - 3;
   s.flush(TRAPS | GLOBAL);
+  s.temporaries.save();
   for (let h = first; h < s.height; h++) s.atom(h);
   const [a, b, c] = s.stack.slice(first);
   s.line(`if (!${helper}(${a.text}, ${b.text}, ${c.text})) {`);

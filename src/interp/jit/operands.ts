@@ -6,7 +6,7 @@
  *   type   home of operand h        home of local n
  *   i32    variable s{h}            variable l{n}
  *   f64    variable t{h}            variable l{n}
- *   i64    I64[fp + slot]           I64[fp + n]      a bigint in a variable makes V8 11 slow, and can abort it
+ *   i64    I64[fp + slot]           I64[fp + n]      and temporaries in straight-line code (temporaries.ts)
  *   f32    F32[fp + slot], bits     F32[fp + n]      a number does not keep the bits of a signalling NaN
  *          I32[fp + slot]
  *   v128   four variables, and what vector-forms.ts tells
@@ -14,6 +14,7 @@
  */
 import { F32, F64, I32, I64, V128, type ValType } from '../types.js';
 import { anyForm, assignLanes, detachVector, settleVector, slotLane, vectorHome, vectorLocal, vectorToSlot, type Lanes, type Wishes } from './vector-forms.js';
+import { Temporaries } from './temporaries.js';
 
 /** May trap, or reads memory; reads a global. */
 export const TRAPS = 1, GLOBAL = 2;
@@ -45,20 +46,23 @@ export interface Operand {
   readonly reach?: number | undefined;
   /** of a v128: it has no `text` */
   readonly lanes?: Lanes | undefined;
+  /** the highest temporary that it reads; it is that where its depth is 0; none where undefined */
+  readonly temporary?: number | undefined;
 }
 
 export const NO_LOCALS: readonly number[] = [];
 
 /** An expression made of operands. */
 export function combine(type: ValType, text: string, of: readonly Operand[], more: Partial<Operand> = {}): Operand {
-  let flags = 0, depth = 0, locals = NO_LOCALS, reach: number | undefined;
+  let flags = 0, depth = 0, locals = NO_LOCALS, reach: number | undefined, temporary: number | undefined;
   for (const one of of) {
     flags |= one.flags;
     depth = Math.max(depth, one.depth);
     if (one.reach !== undefined) reach = Math.max(reach ?? 0, one.reach);
+    if (one.temporary !== undefined) temporary = Math.max(temporary ?? 0, one.temporary);
     locals = locals.length === 0 ? one.locals : one.locals.length === 0 ? locals : [...locals, ...one.locals];
   }
-  return { type, text, bits: undefined, condition: undefined, flags, locals, own: false, local: -1, exact: true, constant: undefined, depth: depth + 1, reach, ...more };
+  return { type, text, bits: undefined, condition: undefined, flags, locals, own: false, local: -1, exact: true, constant: undefined, depth: depth + 1, reach, temporary, ...more };
 }
 
 export class JsStack {
@@ -66,6 +70,7 @@ export class JsStack {
   readonly stack: Operand[] = [];
   /** variables that are used */
   readonly variables = new Set<string>();
+  readonly temporaries = new Temporaries(this);
 
   constructor(readonly locals: readonly ValType[], readonly wishes: Wishes) {}
 
@@ -85,7 +90,7 @@ export class JsStack {
     this.stack.push(operand);
     const h = this.stack.length - 1;
     // what reads a home above its own place would read what the next operand there writes
-    if (operand.depth > MAX_DEPTH || operand.reach !== undefined && operand.reach > h) this.settle(h);
+    if (operand.depth > MAX_DEPTH || operand.reach !== undefined && operand.reach > h) this.keep(h);
   }
 
   pop(): Operand {
@@ -108,11 +113,25 @@ export class JsStack {
     }
   }
 
+  /** What the local holds now. */
+  get(n: number): Operand {
+    const slot = this.localOf(n);
+    return slot.type === I64 ? this.temporaries.get(n, slot) : slot;
+  }
+
+  set(n: number, value: Operand): void {
+    this.order(value);
+    if (value.type === I64) return this.temporaries.set(n, value);
+    this.flushLocal(n);
+    if (value.local !== n) this.line(this.assign(value, this.localOf(n)));
+  }
+
+  /** Home of a local. */
   localOf(n: number): Operand {
     const type = this.locals[n];
     const at = `[fp + ${n}]`;
     const base = { type, condition: undefined, flags: 0, locals: [n], own: false, local: n, exact: true, constant: undefined, depth: 0 };
-    if (type === I64) return { ...base, text: `I64${at}`, bits: undefined };
+    if (type === I64) return { ...base, local: -1, text: `I64${at}`, bits: undefined };
     if (type === F32) return { ...base, text: `F32${at}`, bits: `I32${at}` };
     if (type === V128) return vectorLocal(this, n);
     return { ...base, text: `l${n}`, bits: undefined };
@@ -172,18 +191,26 @@ export class JsStack {
     if (this.stack[h].lanes) anyForm(this, h);
   }
 
+  /** Operand `h` where nothing changes it: an i64 in a temporary, others at home. */
+  keep(h: number): void {
+    const operand = this.stack[h];
+    if (operand.type !== I64) return this.settle(h);
+    if (operand.flags & TRAPS) this.flush(TRAPS, h);
+    this.stack[h] = this.temporaries.hold(operand);
+  }
+
   settleFrom(height: number): void {
     for (let h = height; h < this.stack.length; h++) this.settle(h);
   }
 
   /** Gives a home to the operands below `end` with one of these flags, the deepest first. */
   flush(mask: number, end = this.stack.length): void {
-    for (let h = 0; h < end; h++) if (this.stack[h].flags & mask) this.settle(h);
+    for (let h = 0; h < end; h++) if (this.stack[h].flags & mask) this.keep(h);
   }
 
   /** The same to those that read a local which is about to change. */
   flushLocal(n: number): void {
-    for (let h = 0; h < this.stack.length; h++) if (this.stack[h].locals.includes(n)) this.stack[h].type === V128 ? detachVector(this, h) : this.settle(h);
+    for (let h = 0; h < this.stack.length; h++) if (this.stack[h].locals.includes(n)) this.stack[h].type === V128 ? detachVector(this, h) : this.keep(h);
   }
 
   /** Before a statement of an operand that is no longer on the stack: those below come first where order matters. */
@@ -193,13 +220,11 @@ export class JsStack {
 
   /** Makes operand `h` one whose text may stand more than once. */
   atom(h: number): void {
-    if (!isFixed(this.stack[h])) this.settle(h);
+    if (!isFixed(this.stack[h])) this.keep(h);
   }
 
   /** Puts operand `h` where its halves can be read. @returns the slot */
   inSlot(h: number): number {
-    const operand = this.stack[h];
-    if (operand.local >= 0) return operand.local;
     this.settle(h);
     return this.slot(h);
   }
@@ -227,13 +252,8 @@ export class JsStack {
 }
 
 /** Whether its text is short, has no effect, and means the same until a local is set. */
-export function isFixed({ own, local, constant }: Operand): boolean {
-  return own || local >= 0 || constant !== undefined;
-}
-
-/** An i64 that is exactly one, whatever computed it. */
-export function exact(operand: Operand): string {
-  return operand.exact ? operand.text : `BigInt.asIntN(64, ${operand.text})`;
+export function isFixed({ own, local, constant, temporary, depth }: Operand): boolean {
+  return own || local >= 0 || constant !== undefined || temporary !== undefined && depth === 0;
 }
 
 export function condition(operand: Operand): string {
