@@ -50,7 +50,7 @@ const TYPES: readonly TypeRow[] = [
   { type: 'RINGBUF', make: { keySize: 0, valueSize: 0, maxEntries: 65536 } }, { type: 'INODE_STORAGE', storage: true }, { type: 'TASK_STORAGE', storage: true },
   { type: 'BLOOM_FILTER', make: { keySize: 0 } }, { type: 'USER_RINGBUF', make: { keySize: 0, valueSize: 0, maxEntries: 65536 } },
   { type: 'CGRP_STORAGE', storage: true }, { type: 'ARENA', make: { keySize: 0, valueSize: 0, flags: MapCreateFlag.MMAPABLE, maxEntries: 16 } },
-  { type: 'INSN_ARRAY' }, { type: 'RHASH', make: { flags: NO_PREALLOC } },
+  { type: 'INSN_ARRAY', make: { valueSize: 16 } }, { type: 'RHASH', make: { flags: NO_PREALLOC } },
 ];
 
 const blob = vmlinuxBtf();

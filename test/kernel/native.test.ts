@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { assert, suite } from '../support/suite.js';
 
-const node = (script: string, cwd = process.cwd()) => execFileSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8', cwd });
+/** Without NODE_PATH, by which the lab's machines of other processors find their binding. */
+const node = (script: string, cwd = process.cwd()) => execFileSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8', cwd, env: { ...process.env, NODE_PATH: undefined } });
 const attempt = (module: string) => `const { syscall } = await import('${module}'); try { syscall(0); } catch (error) { console.log(error.code, error.message); }`;
 
 suite('kernel/ffi/native', (test) => {

@@ -8,6 +8,7 @@ import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, 
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import type { Image } from './fetch.js';
+import { MACHINES } from './kernels.js';
 
 /** What the guest needs to reach the shared root; their dependencies come from modules.dep, built-in ones are absent there. */
 const MODULES = ['virtio_pci', '9pnet_virtio', '9p'];
@@ -25,9 +26,10 @@ export async function bootAndRun(image: Image, command: string, cwd: string, sec
   try {
     const initramfs = buildInitramfs(work, image, command, cwd);
     const started = Date.now();
-    const qemu = spawn('qemu-system-x86_64', [
-      '-accel', 'tcg,thread=multi', '-cpu', 'max', '-smp', '2', '-m', '2048', '-nographic', '-no-reboot', '-nic', 'none',
-      '-kernel', image.kernel, '-initrd', initramfs, '-append', 'console=ttyS0 quiet loglevel=1 panic=-1 lsm=bpf',
+    const { qemu: [emulator, ...machine], console } = MACHINES[image.arch];
+    const qemu = spawn(emulator, [
+      ...machine, '-accel', 'tcg,thread=single', '-cpu', 'max', '-smp', '2', '-m', '2048', '-nographic', '-no-reboot', '-nic', 'none',
+      '-kernel', image.kernel, '-initrd', initramfs, '-append', `console=${console} quiet loglevel=1 panic=-1 lsm=bpf`,
       '-virtfs', 'local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap',
     ], { stdio: ['ignore', 'pipe', 'pipe'] });
     let output = '';
@@ -47,11 +49,11 @@ export async function bootAndRun(image: Image, command: string, cwd: string, sec
 
 function buildInitramfs(work: string, image: Image, command: string, cwd: string): string {
   const root = join(work, 'root');
-  for (const folder of ['bin', 'sbin', 'dev', 'proc', 'sys', 'host', 'modules']) mkdirSync(join(root, folder), { recursive: true });
-  copyFileSync('/bin/busybox', join(root, 'bin/busybox'));
-  for (const name of ['sh', 'mount', 'insmod', 'cat', 'chroot', 'poweroff', 'ip', 'mkdir']) symlinkSync('busybox', join(root, 'bin', name));
+  for (const folder of ['bin', 'sbin', 'dev', 'proc', 'sys', 'host', 'guest', 'modules']) mkdirSync(join(root, folder), { recursive: true });
+  copyFileSync(join(image.userland?.root ?? '', '/bin/busybox'), join(root, 'bin/busybox'));
+  for (const name of ['sh', 'mount', 'insmod', 'cat', 'chroot', 'poweroff', 'ip', 'mkdir', 'cp']) symlinkSync('busybox', join(root, 'bin', name));
   // the kernel's own module loading (veth, cls_bpf …) calls this one; busybox's does not read compressed modules
-  writeFileSync(join(root, 'sbin/modprobe'), `#!/bin/sh\nexec chroot /host /sbin/modprobe -d ${image.root} "$@"\n`);
+  writeFileSync(join(root, 'sbin/modprobe'), `#!/bin/sh\nexec chroot /guest /sbin/modprobe -d ${image.root} "$@"\n`);
   chmodSync(join(root, 'sbin/modprobe'), 0o755);
 
   const names: string[] = [];
@@ -73,23 +75,25 @@ function buildInitramfs(work: string, image: Image, command: string, cwd: string
   }
 
   writeFileSync(join(root, 'command'), `cd '${cwd}' && { ${command}\n}\n`);
+  const path = [image.userland && `/userland/${image.userland.node}`, process.env['PATH'] ?? '/usr/bin:/bin'].filter(Boolean).join(':');
   writeFileSync(join(root, 'init'), `#!/bin/sh
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t devtmpfs dev /dev
 for module in ${names.join(' ')}; do insmod /modules/$module; done
 mount -t 9p -o trans=virtio,version=9p2000.L,msize=1048576,cache=loose,ro host /host
-for tree in proc sys dev; do mount --bind /$tree /host/$tree; done
-mount -t tmpfs tmpfs /host/run
-mount --bind /host${image.root}/boot /host/boot
-mount -t tracefs tracefs /host/sys/kernel/tracing
-mount -t bpf bpf /host/sys/fs/bpf
-mount -t cgroup2 cgroup2 /host/sys/fs/cgroup
-mount -t securityfs securityfs /host/sys/kernel/security
-mkdir -p /host/run/netns /host/run/tmp
+${image.userland ? otherPrograms(image.userland.root) : 'mount --bind /host /guest'}
+for tree in proc sys dev; do mount --bind /$tree /guest/$tree; done
+mount -t tmpfs tmpfs /guest/run
+mount --bind /host${image.root}/boot /guest/boot
+mount -t tracefs tracefs /guest/sys/kernel/tracing
+mount -t bpf bpf /guest/sys/fs/bpf
+mount -t cgroup2 cgroup2 /guest/sys/fs/cgroup
+mount -t securityfs securityfs /guest/sys/kernel/security
+mkdir -p /guest/run/netns /guest/run/tmp
 ip link set lo up
-export HOME=/run/tmp TMPDIR=/run/tmp NO_COLOR=1 FORCE_COLOR=0 TERM=dumb NO_SKIP=1 LAB=${basename(image.root)} PATH='${process.env['PATH'] ?? '/usr/bin:/bin'}'
-chroot /host /bin/sh -c "$(cat /command)" </dev/null
+export HOME=/run/tmp TMPDIR=/run/tmp NO_COLOR=1 FORCE_COLOR=0 TERM=dumb NO_SKIP=1 LAB=${basename(image.root)} PATH='${path}' NODE_PATH=/userland/node_modules
+chroot /guest /bin/sh -c "$(cat /command)" </dev/null
 echo "LAB-EXIT $?"
 poweroff -f
 `);
@@ -97,6 +101,18 @@ poweroff -f
   const initramfs = join(work, 'initramfs');
   execFileSync('sh', ['-c', `find . | cpio -o -H newc --quiet > ${initramfs}`], { cwd: root });
   return initramfs;
+}
+
+/** The machine's own folders, but for those that hold programs; /userland is where no privilege is needed to read. */
+function otherPrograms(root: string): string {
+  return `mount -t tmpfs tmpfs /guest
+mkdir /guest/userland
+mount --bind /host${root} /guest/userland
+for entry in /host/* /host${root}/usr; do
+  name=\${entry##*/}
+  case $entry in /host/usr) continue;; esac
+  if [ -L $entry ]; then cp -d $entry /guest/; elif [ -d $entry ]; then mkdir -p /guest/$name; mount --bind $entry /guest/$name; fi
+done`;
 }
 
 /** `kernel/net/9p/9pnet.ko.xz` -> `9pnet` */

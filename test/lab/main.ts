@@ -1,54 +1,90 @@
 /**
- * `npm run lab -- [KERNEL…] [-- COMMAND…]`: boots each kernel (default: all of kernels.ts) and runs the command in it (default:
- * the lab's own tests, and those that tell most of an older kernel). Prints what the guests print, then a table of what works
- * where and a line a kernel; fails when one of them does. LAB_SECONDS bounds one kernel's run, LAB_CACHE says where kernels are kept.
+ * `npm run test:kernels -- [KERNEL…] [--json FILE] [-- COMMAND…]`: boots each kernel (default: all of kernels.ts but its extra ones) and runs the
+ * command in it (default: the lab's own tests, every fixture, and the tests that tell most of another kernel), as many at a time
+ * as the machine has room for. Prints what the guests print, then a table of what works where and a line a kernel; fails when
+ * one of them does. LAB_SECONDS bounds one kernel's run, LAB_JOBS says how many run side by side, LAB_CACHE where kernels are kept.
  */
+import { writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { fetchKernel, missingTools } from './fetch.js';
 import { bootAndRun } from './boot.js';
-import { KERNELS } from './kernels.js';
-import { readResults, table } from './result.js';
+import { KERNELS, type Kernel } from './kernels.js';
+import { readResults, table, type Results } from './result.js';
 
-/** Two at a time, since an emulated processor is slow: what other kernels can show. */
+/** Two at a time, since an emulated processor is slow. */
 const DEFAULT_COMMAND = `
-run() { timeout 400 node build/test/support/main.js "$@"; }
-run lab/probes kernel/features kernel/bpf kernel/ring-buffer kernel/perf-buffer > $TMPDIR/second 2>&1 & second=$!
-run lab/attach loader/load loader/struct-ops; status=$?
+run() { timeout 500 node build/test/support/main.js "$@"; }
+run lab/snapshot fixtures/probes kernel/features kernel/bpf kernel/ring-buffer kernel/perf-buffer kernel/epoll > $TMPDIR/second 2>&1 & second=$!
+run lab/attach loader/load loader/struct-ops lab/probes; status=$?
 wait $second || status=$?
 cat $TMPDIR/second
 exit $status`;
-const SECONDS = Number(process.env['LAB_SECONDS'] ?? 450);
+const SECONDS = Number(process.env['LAB_SECONDS'] ?? 550);
+/** An emulated machine has two processors, which are idle for half of the time. */
+const JOBS = Number(process.env['LAB_JOBS'] ?? Math.max(1, Math.min(2, availableParallelism())));
+
+interface Outcome {
+  readonly kernel: Kernel;
+  /** undefined: it was not even brought */
+  readonly release?: string;
+  /** undefined: the guest came to no end */
+  readonly status?: number;
+  readonly seconds?: number;
+  readonly results: Results;
+  readonly output: string;
+  readonly error?: string;
+}
 
 const split = process.argv.indexOf('--', 2);
-const names = process.argv.slice(2, split < 0 ? undefined : split);
+const words = process.argv.slice(2, split < 0 ? undefined : split);
 const command = split < 0 ? DEFAULT_COMMAND : process.argv.slice(split + 1).join(' ');
-const unknown = names.filter((name) => !KERNELS.some((kernel) => kernel.name === name));
-if (unknown.length) {
-  console.error(`lab: no kernel ${unknown.join(', ')}; there are ${KERNELS.map((kernel) => kernel.name).join(', ')}`);
-  process.exit(2);
-}
+const jsonAt = words.indexOf('--json');
+const [, jsonFile] = jsonAt < 0 ? [] : words.splice(jsonAt, 2);
+if (jsonAt >= 0 && jsonFile === undefined) give('lab: --json wants the name of a file');
+const unknown = words.filter((word) => !KERNELS.some(({ name }) => name === word));
+if (unknown.length) give(`lab: no kernel ${unknown.join(', ')}; there are ${KERNELS.map(({ name }) => name).join(', ')}`);
+const kernels = KERNELS.filter(({ name, extra }) => (words.length === 0 ? !extra : words.includes(name)));
+const missing = missingTools(kernels.map(({ arch }) => arch));
+if (missing.length) give(`lab: not installed: ${missing.join(', ')} (apt-get install ${missing.join(' ')})`);
 
-const missing = missingTools();
-if (missing.length) {
-  console.error(`lab: not installed: ${missing.join(', ')} (apt-get install ${missing.join(' ')})`);
-  process.exit(2);
-}
+const outcomes: Outcome[] = [];
+const waiting = [...kernels];
+await Promise.all(Array.from({ length: JOBS }, async () => {
+  for (let kernel = waiting.shift(); kernel; kernel = waiting.shift()) {
+    const outcome = await run(kernel);
+    outcomes.push(outcome);
+    // one guest's words are not mixed with another's
+    process.stdout.write(`\n# lab ${kernel.name}\n${outcome.output}`);
+  }
+}));
 
-const closing: string[] = [];
-const results = new Map<string, ReadonlyMap<string, string>>();
-for (const kernel of KERNELS.filter(({ name }) => names.length === 0 || names.includes(name))) {
-  console.log(`# lab ${kernel.name}: fetching`);
+outcomes.sort((a, b) => kernels.indexOf(a.kernel) - kernels.indexOf(b.kernel));
+const shown = outcomes.filter(({ results }) => results.size > 0);
+if (shown.length > 0) console.log(`\n${table(new Map(shown.map(({ kernel, results }) => [kernel.name, results])))}\n`);
+for (const { kernel, release, status, seconds, error } of outcomes) {
+  console.log(`lab ${kernel.name}${release === undefined ? '' : ` (${release}, ${kernel.arch})`}: ${error ?? `status ${status}, ${seconds!.toFixed(1)} s`}`);
+}
+if (jsonFile !== undefined) {
+  writeFileSync(jsonFile, `${JSON.stringify(outcomes.map(({ kernel: { name, arch }, release, status, seconds, results, error }) => (
+    { name, arch, release, status, seconds, error, results: Object.fromEntries(results) })), null, 2)}\n`);
+}
+if (outcomes.some(({ status }) => status !== 0)) process.exitCode = 1;
+
+async function run(kernel: Kernel): Promise<Outcome> {
+  let release: string | undefined;
   try {
+    console.log(`# lab ${kernel.name}: fetching`);
     const image = fetchKernel(kernel);
-    console.log(`# lab ${kernel.name}: booting ${image.release}`);
-    const run = await bootAndRun(image, command, process.cwd(), SECONDS, (text) => process.stdout.write(text));
-    closing.push(`lab ${kernel.name} (${image.release}): status ${run.status}, ${run.seconds.toFixed(1)} s`);
-    if (run.status !== 0) process.exitCode = 1;
-    const found = readResults(run.output);
-    if (found.size > 0) results.set(kernel.name, found);
+    release = image.release;
+    console.log(`# lab ${kernel.name}: booting ${release}`);
+    const { status, output, seconds } = await bootAndRun(image, command, process.cwd(), SECONDS);
+    return { kernel, release, status, seconds, output, results: readResults(output) };
   } catch (error) {
-    closing.push(`lab ${kernel.name}: ${(error as Error).message}`);
-    process.exitCode = 1;
+    return { kernel, release, output: '', results: new Map(), error: (error as Error).message };
   }
 }
-if (results.size > 0) console.log(`\n${table(results)}\n`);
-console.log(closing.join('\n'));
+
+function give(up: string): never {
+  console.error(up);
+  process.exit(2);
+}

@@ -11,6 +11,8 @@ const mine = { rodata: { only_pid: process.pid } };
 const LIBC = `/usr/lib/${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu/libc.so.6`;
 /** This process's own call of the library's getppid. */
 const callGetppid = () => process.ppid;
+/** Makes a file and unlinks it, by unlinkat(2). */
+const remove = () => execFileSync('sh', ['-c', 'f=$(mktemp); rm "$f"']);
 const kprobes = existsSync('/sys/bus/event_source/devices/kprobe');
 
 suite('loader/attach: tracing', (test) => {
@@ -142,17 +144,16 @@ suite('loader/attach: tracing', (test) => {
       const { object } = families;
       if (kprobes) {
         object.attachAll();
-        spawnSync('rm', ['-f', '/tmp/no-such-file-of-wasm-bpf']);
-        execFileSync('sh', ['-c', 'f=$(mktemp); rm "$f"']);
+        remove();
         for (const slot of ['KPROBE', 'KRETPROBE', 'KSYSCALL']) assert.ok(families.hits(slot) > 0, slot);
-        throwsCode(() => object.attach('on_kprobe', 'do_unlinkatt'), 'BPF_ATTACH', /no kernel function "do_unlinkatt" \(did you mean "do_unlinkat"/);
+        throwsCode(() => object.attach('on_kprobe', 'vfs_unlinkt'), 'BPF_ATTACH', /no kernel function "vfs_unlinkt" \(did you mean "vfs_unlink"/);
       } else {
         for (const name of ['on_kprobe', 'on_kretprobe', 'on_ksyscall']) {
           throwsCode(() => object.attach(name), 'UNSUPPORTED', 'the kprobe PMU is not supported here, needs Linux 4.17 or later (the kernel needs CONFIG_KPROBES)');
         }
       }
       throwsCode(() => object.attach('on_kprobe', 'a b'), 'BPF_ATTACH', 'attach program "on_kprobe": "a b" is no kernel function (needs "name" or "name+offset")');
-      throwsCode(() => object.attach('on_kretprobe', 'do_unlinkat+8'), 'BPF_ATTACH', 'attach program "on_kretprobe": "do_unlinkat+8" is not a function\'s start (a return probe takes no offset)');
+      throwsCode(() => object.attach('on_kretprobe', 'vfs_unlink+8'), 'BPF_ATTACH', 'attach program "on_kretprobe": "vfs_unlink+8" is not a function\'s start (a return probe takes no offset)');
       throwsCode(() => object.attach('on_ksyscall', 'a-b'), 'BPF_ATTACH', 'attach program "on_ksyscall": "a-b" is no system call (needs a name like "openat")');
     });
   });
@@ -161,7 +162,7 @@ suite('loader/attach: tracing', (test) => {
     withFamilies(['on_kprobe_multi'], (families) => {
       if (feature('kprobeMulti')) {
         families.object.attachAll();
-        execFileSync('sh', ['-c', 'f=$(mktemp); rm "$f"']);
+        remove();
         assert.ok(families.hits('KPROBE_MULTI') > 0);
       } else {
         throwsCode(() => families.object.attach('on_kprobe_multi'), 'UNSUPPORTED', 'section "kprobe.multi" is not supported here, needs Linux 5.18 or later (the kernel needs CONFIG_FPROBE)');
@@ -170,7 +171,7 @@ suite('loader/attach: tracing', (test) => {
   });
 
   test.needing([needsRoot], 'fentry, fexit and LSM programs run, or the message says who forbids them', () => {
-    for (const [name, slot, section] of [['on_fentry', 'FENTRY', 'fentry/do_unlinkat'], ['on_fexit', 'FEXIT', 'fexit/do_unlinkat'], ['on_lsm', 'LSM', 'lsm/file_open']] as const) {
+    for (const [name, slot, section] of [['on_fentry', 'FENTRY', 'fentry/vfs_unlink'], ['on_fexit', 'FEXIT', 'fexit/vfs_unlink'], ['on_lsm', 'LSM', 'lsm/file_open']] as const) {
       let families: Families;
       try {
         families = new Families([name]);
@@ -180,7 +181,7 @@ suite('loader/attach: tracing', (test) => {
       }
       try {
         families.object.attachAll();
-        execFileSync('sh', ['-c', 'f=$(mktemp); rm "$f"']);
+        remove();
         // an LSM that the kernel was not started with never runs
         if (slot !== 'LSM' || readFileSync('/sys/kernel/security/lsm', 'utf8').includes('bpf')) assert.ok(families.hits(slot) > 0, slot);
       } finally {

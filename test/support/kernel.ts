@@ -21,13 +21,13 @@ export function needsFeature(name: FeatureName): Need {
   } catch (error) {
     missing = (error as Error).message;
   }
-  return { name: words, missing, older: !kernelAtLeast(since) };
+  return { name: words, missing, older: kernelAtLeast(since) ? undefined : since };
 }
 
 /** The running kernel is that new: for what no probe exists. */
 export function needsLinux(since: string, name: string): Need {
-  const older = !kernelAtLeast(since);
-  return { name, missing: older ? `the kernel lacks it, needs Linux ${since} or later` : undefined, older };
+  if (kernelAtLeast(since)) return { name, missing: undefined };
+  return { name, missing: `the kernel lacks it, needs Linux ${since} or later`, older: since };
 }
 
 /** Numbers of this process's open descriptors. */

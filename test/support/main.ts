@@ -7,6 +7,7 @@
 import { readdirSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { RESULT, verdict } from '../lab/result.js';
 
 declare global {
   // uvu's own protocol between its runner and its suites (uvu/run/index.js): a suite's run() appends itself to the queue
@@ -26,7 +27,7 @@ const files = readdirSync(root, { recursive: true, encoding: 'utf8' })
 
 // uvu looks at UVU_DEFER while it is imported
 globalThis.UVU_DEFER = 1;
-const { counts, slowest } = await import('./suite.js');
+const { counts, outcomes, slowest } = await import('./suite.js');
 for (const file of files) {
   const suites: SuiteRun[] = [];
   globalThis.UVU_QUEUE = [suites];
@@ -39,6 +40,7 @@ for (const file of files) {
   }
 }
 
+if (inLab) for (const outcome of outcomes) console.log(`${RESULT}${outcome.title}: ${verdict(outcome)}`);
 // emulated kernels are slow: what to look at when a run takes too long
 if (inLab) for (const [ms, test] of slowest.sort(([a], [b]) => b - a).slice(0, 8)) console.log(`${(ms / 1000).toFixed(1)} s: ${test}`);
 for (const skip of counts.skipped) console.log(`skipped: ${skip}`);

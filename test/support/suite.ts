@@ -13,8 +13,8 @@ export interface Need {
   readonly name: string;
   /** undefined: is here; else the reason for the skip */
   readonly missing: string | undefined;
-  /** it is missing because the kernel is older than it */
-  readonly older?: boolean;
+  /** the first kernel with it, where the running one is older */
+  readonly older?: string;
 }
 
 type Body = () => void | Promise<void>;
@@ -30,19 +30,27 @@ export interface Suite {
 /** milliseconds of each test that passed */
 export const slowest: [ms: number, test: string][] = [];
 export const counts = { passed: 0, failed: 0, skipped: [] as string[] };
+/** What came of one suite; a skip is known by the first kernels of what it lacks, or '' where that is no matter of versions. */
+export interface Outcome { readonly title: string; passed: number; failed: number; readonly skipped: string[] }
+export const outcomes: Outcome[] = [];
 
 /** Declares a suite: `suite('bytes', (test) => { test('Reader.u32 reads little-endian', …) })`. */
 export function suite(title: string, declare: (test: Suite) => void): void {
   const s = uvuSuite(title);
+  const outcome: Outcome = { title, passed: 0, failed: 0, skipped: [] };
+  outcomes.push(outcome);
   let declared = 0;
   const test = ((name, body) => {
     declared++;
     s(name, async () => {
       const start = Date.now();
       counts.failed++;
+      outcome.failed++;
       await body();
       counts.failed--;
+      outcome.failed--;
       counts.passed++;
+      outcome.passed++;
       slowest.push([Date.now() - start, `${title} > ${name}`]);
     });
   }) as Suite;
@@ -57,8 +65,9 @@ export function suite(title: string, declare: (test: Suite) => void): void {
     declared++;
     const why = missing.map((need) => `${need.name}: ${need.missing}`).join('; ');
     // a kernel of the lab may be as old as it is, and lack nothing else
-    const excused = process.env['LAB'] !== undefined && missing.every(({ older }) => older);
+    const excused = process.env['LAB'] !== undefined && missing.every(({ older }) => older !== undefined);
     if (process.env['NO_SKIP'] && !excused) return test(name, () => { throw new Error(`would be skipped, and NO_SKIP is set: ${why}`); });
+    outcome.skipped.push(missing.map(({ older }) => older ?? '').sort().at(-1)!);
     counts.skipped.push(`${title} > ${name} (${why})`);
   };
   declare(test);
