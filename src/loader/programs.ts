@@ -111,6 +111,8 @@ function explain(program: ProgramSpec, section: Section, error: SyscallError, lo
   const { name } = program;
   const { complaint, insn } = tellingLines(log);
   if (complaint === '') return withoutWords(program, section, error);
+  // the one thing that the verifier of an older kernel has words for, which do not say that it is older
+  if (/^Only .* can be sleepable/.test(complaint) && !kernelAtLeast(section.since)) return tooOld(program, section);
   const verdict = (telling: string, wayOut = '') => new VerifierError(name, error.errno, error.errnoName, telling, log, wayOut);
   const poison = /invalid func unknown#/.test(complaint) && insn !== undefined ? explainPoison(options.stories, insn) : undefined;
   if (poison !== undefined) return verdict(poison);
@@ -126,10 +128,13 @@ function hint(complaint: string, error: SyscallError): string {
   return error.errno === Errno.EPERM && /lacks|CAP_/.test(error.message) ? 'run as root, or grant CAP_BPF and CAP_PERFMON' : '';
 }
 
+function tooOld(program: ProgramSpec, section: Section): UnsupportedError {
+  return new UnsupportedError(`section "${section.prefix}" of program "${program.name}"`, section.since);
+}
+
 /** The kernel gave an errno and no log. */
 function withoutWords(program: ProgramSpec, section: Section, error: SyscallError): Error {
-  const young = !kernelAtLeast(section.since);
-  if (error.errno === Errno.EINVAL && young) return new UnsupportedError(`section "${section.prefix}" of program "${program.name}"`, section.since);
+  if (error.errno === Errno.EINVAL && !kernelAtLeast(section.since)) return tooOld(program, section);
   // EPERM without words although nothing is lacking: what the kernel withholds, it withholds by program type
   const bound = section.type === ProgType.TRACING || section.type === ProgType.LSM || section.type === ProgType.EXT;
   if (error.errno === Errno.EPERM && bound && error.message.includes('not for want of capabilities')) {

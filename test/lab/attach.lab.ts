@@ -299,7 +299,7 @@ suite('lab: attaching', (test) => {
         failures.push(`${row.family}: ${(error as Error).message}`);
         console.log(failures.at(-1));
       }
-      console.log(`${RESULT}attach ${row.family}: ${verdict}`);
+      console.log(`${RESULT}attach ${row.family} => ${verdict}`);
     }
     assert.equal(failures, []);
   }));

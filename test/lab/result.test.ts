@@ -5,8 +5,8 @@ import { readResults, RESULT, table, verdict } from './result.js';
 
 suite('lab/result', (test) => {
   test('readResults finds the lines wherever a console puts them', () => {
-    const output = `boot\r\n suite  ${RESULT}tc ingress: yes\r\n${RESULT}xdp: FAILS: twice\r\n• other: text\n`;
-    assert.equal([...readResults(output)], [['tc ingress', 'yes'], ['xdp', 'FAILS: twice']]);
+    const output = `boot\r\n suite  ${RESULT}tc ingress => yes\r\n${RESULT}attach: xdp => FAILS => twice\r\n• other: text\n`;
+    assert.equal([...readResults(output)], [['tc ingress', 'yes'], ['attach: xdp', 'FAILS => twice']]);
   });
 
   test.table([

@@ -4,7 +4,7 @@
  */
 import type { Outcome } from '../support/suite.js';
 
-/** How such a line begins: `LAB-RESULT row: verdict`. */
+/** How such a line begins: `LAB-RESULT row => verdict`. */
 export const RESULT = 'LAB-RESULT ';
 
 /** What a suite's line says: `passed 12`, `passed 9, skipped 3: from 5.15, 6.9`, `failed 1 of 12`. */
@@ -19,7 +19,7 @@ export type Results = ReadonlyMap<string, string>;
 
 export function readResults(output: string): Results {
   const lines = output.split(/\r?\n/).filter((line) => line.includes(RESULT)).map((line) => line.slice(line.indexOf(RESULT) + RESULT.length));
-  return new Map(lines.map((line) => line.split(/: (.*)/s, 2) as [string, string]));
+  return new Map(lines.map((line) => line.split(/ => (.*)/s, 2) as [string, string]));
 }
 
 /** A Markdown table; rows stand where the first kernel that knows them has them. */

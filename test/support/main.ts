@@ -40,7 +40,7 @@ for (const file of files) {
   }
 }
 
-if (inLab) for (const outcome of outcomes) console.log(`${RESULT}${outcome.title}: ${verdict(outcome)}`);
+if (inLab) for (const outcome of outcomes) console.log(`${RESULT}${outcome.title} => ${verdict(outcome)}`);
 // emulated kernels are slow: what to look at when a run takes too long
 if (inLab) for (const [ms, test] of slowest.sort(([a], [b]) => b - a).slice(0, 8)) console.log(`${(ms / 1000).toFixed(1)} s: ${test}`);
 for (const skip of counts.skipped) console.log(`skipped: ${skip}`);
