@@ -7,6 +7,7 @@ import { ExhaustedError } from '../errors.js';
 
 /** What the host knows of JavaScript's heap, in bytes; arrays that lie outside of it count too. */
 export interface HeapProbe {
+  /** May lower the limit. */
   inUse(): number;
   collect(): void;
 }
@@ -29,8 +30,9 @@ export function made(bytes: number): void {
 }
 
 function look(bytes: number): void {
-  const { probe, limit } = heap;
+  const { probe } = heap;
   let used = probe ? probe.inUse() : 0;
+  const { limit } = heap;
   if (probe && used + bytes > limit) {
     probe.collect();
     used = probe.inUse();

@@ -165,7 +165,7 @@ function memory(): Table {
   return table;
 }
 
-const TABLES: readonly (readonly [shape: string, table: Table])[] = [
+const tables = (): readonly (readonly [shape: string, table: Table])[] => [
   ['v128', { ...BITWISE, ...memory() }],
   ['i8x16', { ...integers(8), ...narrowing(8), popcnt: each('U8', 'popcnt32(a.U8)') }],
   ['i16x8', { ...integers(16), ...narrowing(16), ...widening(16), q15mulr_sat_s: each('S16', 'clampS16((a.S16 * b.S16 + 0x4000) >> 15)') }],
@@ -207,14 +207,21 @@ const RELAXED: { readonly [name: string]: string } = {
   'i16x8.relaxed_q15mulr_s': 'i16x8.q15mulr_sat_s',
 };
 
-const BY_NAME = new Map<string, VectorMeaning>([
-  ...TABLES.flatMap(([shape, table]) => Object.entries(table).map(([op, meaning]) => [`${shape}.${op}`, meaning] as const)),
-  ...Object.entries(OTHERS),
-]);
+function all(): ReadonlyMap<string, VectorMeaning> {
+  const byName = new Map<string, VectorMeaning>([
+    ...tables().flatMap(([shape, table]) => Object.entries(table).map(([op, meaning]) => [`${shape}.${op}`, meaning] as const)),
+    ...Object.entries(OTHERS),
+  ]);
+  return new Map(VECTOR_ROWS.filter(([, name]) => name !== 'v128.const').map(([, name]) => {
+    const meaning = byName.get(RELAXED[name] ?? name);
+    if (!meaning) throw new Error(`bug: no meaning of ${name}`);
+    return [name, meaning];
+  }));
+}
 
-/** mnemonic -> meaning, of every vector instruction but `v128.const`, in the order of the opcodes */
-export const VECTOR_MEANING: ReadonlyMap<string, VectorMeaning> = new Map(VECTOR_ROWS.filter(([, name]) => name !== 'v128.const').map(([, name]) => {
-  const meaning = BY_NAME.get(RELAXED[name] ?? name);
-  if (!meaning) throw new Error(`bug: no meaning of ${name}`);
-  return [name, meaning];
-}));
+let made: ReadonlyMap<string, VectorMeaning> | undefined;
+
+/** mnemonic -> meaning, of every vector instruction but `v128.const`, in the order of the opcodes; made when a guest has the first one */
+export function vectorMeanings(): ReadonlyMap<string, VectorMeaning> {
+  return made ??= all();
+}

@@ -6,8 +6,8 @@
  * constant), then, each where there is one: the third operand's slot, the offset of a memory access, the lane, or the sixteen
  * bytes of the immediate in four words.
  */
-import { VECTOR_NAMES } from './core-table.js';
-import { VECTOR_MEANING, bitsOf, lanesOf, type VectorMeaning, type View } from './meaning-vector.js';
+import { CORE_NAMES, FIRST_VECTOR } from './core.js';
+import { vectorMeanings, bitsOf, lanesOf, type VectorMeaning, type View } from './meaning-vector.js';
 import { VECTOR_ROWS } from './opcodes-vector.js';
 
 /** More lanes than so many are a loop, which is shorter and as fast. */
@@ -16,12 +16,12 @@ const WRITTEN_OUT = 4;
 /** The text of src/interp/vector-core.ts. */
 export function vectorSource(): string {
   const rows = new Map<string, (typeof VECTOR_ROWS)[number]>(VECTOR_ROWS.map((row) => [row[1], row]));
-  const functions = VECTOR_NAMES.map((name) => {
+  const functions = CORE_NAMES.slice(FIRST_VECTOR).map((name) => {
     const row = rows.get(name);
     if (name === 'v128.const') return functionOf(name, ':v', 'v128', { kind: 'each', view: 'S32', text: 'code[pc + 1 + i]' });
     if (name === 'v128.move') return functionOf(name, 'v:v', '', { kind: 'each', view: 'S32', text: 'a.S32' });
     if (name === 'v128.select') return functionOf(name, 'vvi:v', '', { kind: 'each', view: 'S32', text: 'n !== 0 ? a.S32 : b.S32' });
-    return functionOf(name, row![3], row![2], VECTOR_MEANING.get(name)!);
+    return functionOf(name, row![3], row![2], vectorMeanings().get(name)!);
   });
   return `${HEAD}${functions.join('')}${TAIL}`;
 }

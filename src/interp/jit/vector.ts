@@ -4,7 +4,7 @@
  * WebAssembly specification, chapter 4.4.3 (Vector Instructions).
  */
 import type { InstrReader } from '../instr.js';
-import { VECTOR_MEANING, type VectorMeaning, bitsOf } from '../meaning-vector.js';
+import { vectorMeanings, type VectorMeaning, bitsOf } from '../meaning-vector.js';
 import { F32, F64, I32 } from '../types.js';
 import type { JsBody } from './body.js';
 import { floatText } from './constants.js';
@@ -20,11 +20,11 @@ const IN_FLOATS: { readonly [op: string]: string } = {
 
 /** Carries out a vector instruction. @returns false where it is none */
 export function vector(s: JsBody, instr: InstrReader, mnemonic: string, immediates: string, signature: string): boolean {
-  const meaning = VECTOR_MEANING.get(mnemonic);
   if (mnemonic === 'v128.const') {
     s.push(constant([instr.a, instr.b, instr.c, instr.d]));
     return true;
   }
+  const meaning = vectorMeanings().get(mnemonic);
   if (!meaning) return false;
   const [shape, op] = mnemonic.split('.');
   if (shape === 'f32x4' || shape === 'f64x2') {
@@ -34,7 +34,7 @@ export function vector(s: JsBody, instr: InstrReader, mnemonic: string, immediat
     if (IN_FLOATS[op] !== undefined && inFloats(s, shape, IN_FLOATS[op])) return true;
   }
   if (mnemonic === 'i8x16.shuffle') return shuffle(s, [instr.a, instr.b, instr.c, instr.d]), true;
-  if (meaning === VECTOR_MEANING.get('v128.bitselect') && chosen(s)) return true;
+  if (meaning === vectorMeanings().get('v128.bitselect') && chosen(s)) return true;
   if (mnemonic === 'v128.load') return load(s, instr.b, instr.a), true;
   if (mnemonic === 'v128.store') return store(s, instr.b, instr.a), true;
   general(s, instr, meaning, immediates, signature);
@@ -319,9 +319,10 @@ function general(s: JsBody, { a: offset, b: memory, d: lastLane, a: lane }: Inst
   if (result !== 'v') throw new Error('bug: lanes of no vector');
 }
 
-const NAMES = new Map<VectorMeaning, string>([...VECTOR_MEANING].map(([name, meaning]) => [meaning, name]));
+let names: ReadonlyMap<VectorMeaning, string> | undefined;
 function nameOf(meaning: VectorMeaning): string {
-  return NAMES.get(meaning)!;
+  names ??= new Map([...vectorMeanings()].map(([name, each]) => [each, name]));
+  return names.get(meaning)!;
 }
 
 function toScratch(vectors: Vectors): string {
