@@ -14,6 +14,8 @@ import type { Engine, Func, Imports, Instance } from '#src/interp/engine.js';
 import { interpreter } from '#src/interp/interpreter.js';
 import { compiler, mixed } from '#src/interp/compiler.js';
 import { v8 } from '#src/interp/v8.js';
+import { addressOf } from '#src/kernel/ffi/native.js';
+import { SYS, syscall } from '#src/kernel/ffi/syscall.js';
 import { KERNELS, kernel } from '#test/support/kernels.js';
 import { assemble, type Instruction } from '#test/support/wasm.js';
 import { type BenchOptions, interleave, type Report, type Row, type Sample } from './harness.js';
@@ -186,22 +188,36 @@ async function starts(options: BenchOptions): Promise<Section> {
   options.note('starting processes');
   const folder = mkdtempSync(join(tmpdir(), 'bench-engine-'));
   try {
-    const file = join(folder, 'module.wasm');
+    const file = join(folder, 'module.wasm'), empty = join(folder, 'empty.cjs');
     writeFileSync(file, moduleOf(70_000));
-    const program = fileURLToPath(new URL('start.js', import.meta.url));
+    writeFileSync(empty, '');
     const time = (...args: readonly string[]) => {
-      const { status, stdout, stderr } = spawnSync(process.execPath, [program, ...args], { encoding: 'utf8' });
-      if (status !== 0) throw new Error(`${program} ${args.join(' ')}: status ${status}\n${stderr}`);
-      return Number(stdout) / 1000;
+      const before = childrenUsed();
+      const { status, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
+      if (status !== 0) throw new Error(`${args.join(' ')}: status ${status}\n${stderr}`);
+      return childrenUsed() - before;
     };
-    const rows = await measure(sidesOf(({ name }) => () => ({ [START]: time(name, file) - time() })), 1, BUDGET.start, options);
-    return { rows, notes: [`${START}: file to the first call of the host; the engine's own modules are loaded one by one, not from a bundle. An empty node is measured beside each.`] };
+    const rows = await measure(sidesOf(({ name }) => () => ({ [START]: time(COMMAND, 'run', '--engine', NAMES[name], file) - time(empty) })), 1, BUDGET.start, options);
+    return { rows, notes: [`${START}: the whole life of \`wasm-bpf run --engine …\` for a module that calls proc_exit, less that of node with an empty file, measured beside each.`] };
   } finally {
     rmSync(folder, { recursive: true });
   }
 }
 
-/** A module of about `size` bytes, whose export `begin` calls `env.first`; the rest is functions that nobody calls. */
+const COMMAND = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+/** engine -> its name on the command line */
+const NAMES: Readonly<Record<string, string>> = { v8: 'v8', mixed: 'mixed', compiler: 'jit', interpreter: 'interp' };
+
+const RUSAGE_CHILDREN = -1;
+/** ms that the processes which this one has started, and which are gone, have had of the processors: getrusage(2) */
+function childrenUsed(): number {
+  const usage = new BigInt64Array(18);
+  syscall(SYS.getrusage, RUSAGE_CHILDREN, addressOf(new Uint8Array(usage.buffer)));
+  const [userSeconds, userMicros, systemSeconds, systemMicros] = usage;
+  return Number(userSeconds + systemSeconds) * 1e3 + Number(userMicros + systemMicros) / 1e3;
+}
+
+/** A module of about `size` bytes, which exits at once; the rest is functions that nobody calls. */
 function moduleOf(size: number): Uint8Array {
   const piece: Instruction[] = [
     ['block', ''], ['local.get', 0], ['i32.load', 8], ['local.tee', 2], ['i32.const', 1000], 'i32.lt_s', ['br_if', 0], ['local.get', 0], ['local.get', 1], ['call', 1], ['local.set', 2],
@@ -210,8 +226,8 @@ function moduleOf(size: number): Uint8Array {
   const body: Instruction[] = [...Array.from({ length: 8 }, () => piece).flat(), ['local.get', 2]];
   const other = { type: 'ii:i', locals: 'i', body };
   const make = (count: number) => assemble({
-    imports: [{ module: 'env', name: 'first', type: ':' }], memory: { min: 2 },
-    funcs: [...Array.from({ length: count }, () => other), { type: ':', export: 'begin', body: [['call', 0]] }],
+    imports: [{ module: 'wasi_snapshot_preview1', name: 'proc_exit', type: 'i:' }], memory: { min: 2 },
+    funcs: [...Array.from({ length: count }, () => other), { type: ':', export: '_start', body: [['i32.const', 0], ['call', 0]] }],
   });
   const each = make(2).length - make(1).length;
   return make(Math.floor(size / each));

@@ -18,6 +18,7 @@ const NUMBERS = { //        x64  arm64
   epoll_ctl:               [233,  21],
   epoll_create1:           [291,  20],
   perf_event_open:         [298, 241],
+  getrusage:               [ 98, 165],
   exit_group:              [231,  94],
   prlimit64:               [302, 261],
   bpf:                     [321, 280],
