@@ -130,11 +130,10 @@ export class JsStack {
   localOf(n: number): Operand {
     const type = this.locals[n];
     const at = `[fp + ${n}]`;
-    const base = { type, condition: undefined, flags: 0, locals: [n], own: false, local: n, exact: true, constant: undefined, depth: 0 };
-    if (type === I64) return { ...base, local: -1, text: `I64${at}`, bits: undefined };
-    if (type === F32) return { ...base, text: `F32${at}`, bits: `I32${at}` };
     if (type === V128) return vectorLocal(this, n);
-    return { ...base, text: `l${n}`, bits: undefined };
+    const text = type === I64 ? `I64${at}` : type === F32 ? `F32${at}` : `l${n}`, bits = type === F32 ? `I32${at}` : undefined;
+    // spelled out: the emitter is cold code, in which copying an object takes long
+    return { type, condition: undefined, flags: 0, locals: [n], own: false, local: type === I64 ? -1 : n, exact: true, constant: undefined, depth: 0, text, bits };
   }
 
   variable(name: string): string {
