@@ -5,36 +5,22 @@
  * one of them does. LAB_SECONDS bounds one kernel's run, LAB_JOBS says how many run side by side, LAB_CACHE where kernels are kept.
  */
 import { writeFileSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
-import { fetchKernel, missingTools } from './fetch.js';
-import { bootAndRun } from './boot.js';
-import { KERNELS, type Kernel } from './kernels.js';
-import { readResults, table, type Results } from './result.js';
+import { missingTools } from './fetch.js';
+import { KERNELS } from './kernels.js';
+import { table } from './result.js';
+import { runKernels } from './side-by-side.js';
+import { takeSnapshots } from './snapshots.js';
 
 /** Two at a time, since an emulated processor is slow. Another processor than the host's shows that the engine is the same there. */
 const DEFAULT_COMMAND = `
 run() { timeout 500 node build/test/support/main.js "$@"; }
-engine=; [ $(uname -m) = aarch64 ] && engine=interp/kernels
+engine=; [ $(uname -m) = aarch64 ] && engine='lab/snapshot interp/kernels'
 run fixtures/probes kernel/features kernel/bpf kernel/ring-buffer kernel/perf-buffer $engine > $TMPDIR/second 2>&1 & second=$!
 run lab/attach loader/load loader/struct-ops; status=$?
 wait $second || status=$?
 cat $TMPDIR/second
 exit $status`;
 const SECONDS = Number(process.env['LAB_SECONDS'] ?? 550);
-/** An emulated machine has two processors, which are idle for half of the time. */
-const JOBS = Number(process.env['LAB_JOBS'] ?? Math.max(1, Math.min(2, availableParallelism())));
-
-interface Outcome {
-  readonly kernel: Kernel;
-  /** undefined: it was not even brought */
-  readonly release?: string;
-  /** undefined: the guest came to no end */
-  readonly status?: number;
-  readonly seconds?: number;
-  readonly results: Results;
-  readonly output: string;
-  readonly error?: string;
-}
 
 const split = process.argv.indexOf('--', 2);
 const words = process.argv.slice(2, split < 0 ? undefined : split);
@@ -48,18 +34,8 @@ const kernels = KERNELS.filter(({ name, extra }) => (words.length === 0 ? !extra
 const missing = missingTools(kernels.map(({ arch }) => arch));
 if (missing.length) give(`lab: not installed: ${missing.join(', ')} (apt-get install ${missing.join(' ')})`);
 
-const outcomes: Outcome[] = [];
-const waiting = [...kernels];
-await Promise.all(Array.from({ length: JOBS }, async () => {
-  for (let kernel = waiting.shift(); kernel; kernel = waiting.shift()) {
-    const outcome = await run(kernel);
-    outcomes.push(outcome);
-    // one guest's words are not mixed with another's
-    process.stdout.write(`\n# lab ${kernel.name}\n${outcome.output}`);
-  }
-}));
-
-outcomes.sort((a, b) => kernels.indexOf(a.kernel) - kernels.indexOf(b.kernel));
+await takeSnapshots();
+const outcomes = await runKernels(kernels, command, SECONDS);
 const shown = outcomes.filter(({ results }) => results.size > 0);
 if (shown.length > 0) console.log(`\n${table(new Map(shown.map(({ kernel, results }) => [kernel.name, results])))}\n`);
 for (const { kernel, release, status, seconds, error } of outcomes) {
@@ -70,20 +46,6 @@ if (jsonFile !== undefined) {
     { name, arch, release, status, seconds, error, results: Object.fromEntries(results) })), null, 2)}\n`);
 }
 if (outcomes.some(({ status }) => status !== 0)) process.exitCode = 1;
-
-async function run(kernel: Kernel): Promise<Outcome> {
-  let release: string | undefined;
-  try {
-    console.log(`# lab ${kernel.name}: fetching`);
-    const image = fetchKernel(kernel);
-    release = image.release;
-    console.log(`# lab ${kernel.name}: booting ${release}`);
-    const { status, output, seconds } = await bootAndRun(image, command, process.cwd(), SECONDS);
-    return { kernel, release, status, seconds, output, results: readResults(output) };
-  } catch (error) {
-    return { kernel, release, output: '', results: new Map(), error: (error as Error).message };
-  }
-}
 
 function give(up: string): never {
   console.error(up);
