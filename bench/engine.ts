@@ -1,7 +1,7 @@
 /**
  * Every engine against V8's own: the kernels of fixtures/wasm, CoreMark where COREMARK_WASM names a module of it (a WASI command;
  * its sources are never part of this project), calls between guest and host, whole programs and native engines where they are
- * named (programs.ts), and the start of a fresh process. Warm but for the last two. Needs nothing else.
+ * named (programs.ts), snapshots, and the start of a fresh process. Warm but for the last two. Needs nothing else.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -13,6 +13,7 @@ import { ProcExit } from '#src/errors.js';
 import type { Engine, Func, Imports, Instance } from '#src/interp/engine.js';
 import { interpreter } from '#src/interp/interpreter.js';
 import { compiler, mixed } from '#src/interp/compiler.js';
+import { decodeSnapshot, encodeSnapshot } from '#src/interp/snapshot-bytes.js';
 import { v8 } from '#src/interp/v8.js';
 import { addressOf } from '#src/kernel/ffi/native.js';
 import { SYS, syscall } from '#src/kernel/ffi/syscall.js';
@@ -29,7 +30,7 @@ const TIMES: Readonly<Record<string, number>> = {
 /** kernels that measure the boundary, and how many calls a unit of their work is */
 const CALLS: Readonly<Record<string, number>> = { 'host-call': 1000, 'host-callback': 500 };
 /** ms, by the clock, for all rounds of a part */
-const BUDGET = { kernels: 70_000, coremark: 20_000, start: 15_000 } as const;
+const BUDGET = { kernels: 70_000, coremark: 20_000, snapshot: 5_000, start: 15_000 } as const;
 const MAX_ROUNDS = 40, WARM_UP = 10, LEAST = 5;
 
 type Sides = Readonly<Record<string, () => Sample>>;
@@ -39,7 +40,7 @@ const engines: readonly Engine[] = [v8, mixed, compiler, interpreter];
 
 export async function run(options: BenchOptions): Promise<Report> {
   const coremarkModule = process.env['COREMARK_WASM'];
-  const sections = [await kernels(options), await coremark(options), await programs(options, coremarkModule === undefined ? undefined : { module: coremarkModule, check: checkCoreMark }), await starts(options)];
+  const sections = [await kernels(options), await coremark(options), await programs(options, coremarkModule === undefined ? undefined : { module: coremarkModule, check: checkCoreMark }), await snapshots(options), await starts(options)];
   return {
     title: 'The engines',
     sides: [...engines.map(({ name }) => name), ...peers],
@@ -178,6 +179,31 @@ class Program {
     view.setUint32(written, size, true);
     return 0;
   }
+}
+
+// ---- snapshots
+
+const SNAPSHOT = 'snapshot + restore of a 1 MB guest';
+
+/** A guest whose memory has no zero byte, some calls deep: to a snapshot's bytes, and from them to an instance that could go on. */
+async function snapshots(options: BenchOptions): Promise<Section> {
+  options.note('snapshots');
+  const bytes = assemble({ memory: { min: 16 }, funcs: [{ type: 'i:i', export: 'run', body: [['local.get', 0], 'i32.eqz', ['if', 'i'], ['i32.const', 7], 'else', ['local.get', 0], ['i32.const', 1], 'i32.sub', ['call', 0], 'end'] }] });
+  const sides: Record<string, () => Sample> = {};
+  for (const engine of engines) {
+    if (engine === v8) continue;
+    const module = engine.compile(bytes);
+    const instance = engine.instantiate(module, {});
+    instance.memory!.bytes.forEach((_, i, memory) => { memory[i] = 1 + i % 255; });
+    const execution = instance.begin(instance.exports.get('run') as Func, [100]);
+    await execution.step(80);
+    sides[engine.name] = () => {
+      const start = used();
+      engine.restore(module, {}, decodeSnapshot(encodeSnapshot(execution.snapshot()))).frames();
+      return { [SNAPSHOT]: used() - start };
+    };
+  }
+  return { rows: await measure(sides, WARM_UP, BUDGET.snapshot, options), notes: [`${SNAPSHOT}: to bytes, and from them an instance with its call, in one process; the module is compiled before.`] };
 }
 
 // ---- a fresh process

@@ -146,6 +146,11 @@ export class OperandStack {
     if (height <= firm) this.firm = this.height;
   }
 
+  /** The arguments of a call get slots of their own; so do the operands below where they are many: plain.ts looks at them. */
+  settleCall(first: number): void {
+    this.settleFrom(first - this.firm > FEW ? this.firm : first);
+  }
+
   /** Operands that are the local, but for the topmost, get slots of their own: it is about to change. @returns whether there were any */
   settleLocal(index: number): boolean {
     const top = this.height - 1;

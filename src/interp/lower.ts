@@ -274,7 +274,7 @@ class Lowering extends TryStack {
     const { module } = this.code;
     const type = module.types[module.funcs[index]];
     const first = this.height - type.params.length;
-    this.settleFrom(first);
+    this.settleCall(first);
     this.observe?.('call', this, this.height);
     this.height = first;
     this.emit((this.plain || index < module.imported.func ? C.callImport : C.callLazy) | this.slot(first) << 12, index);
@@ -286,7 +286,7 @@ class Lowering extends TryStack {
     const type = this.code.module.types[typeIndex];
     const element = this.pop();
     const first = this.height - type.params.length;
-    this.settleFrom(first);
+    this.settleCall(first);
     const slot = this.indexSlot(element, this.tableIndex(table) === I64);
     this.observe?.('call', this, element + 1);
     this.height = first;
@@ -299,7 +299,7 @@ class Lowering extends TryStack {
     const { params, results } = this.code.module.types[typeIndex];
     const func = this.pop();
     const first = this.height - params.length;
-    this.settleFrom(first);
+    this.settleCall(first);
     const slot = this.slotOf(func);
     this.observe?.('call', this, func + 1);
     this.height = first;

@@ -88,7 +88,7 @@ export class PlainFunction {
 
 function elsewhereIn(stack: OperandStack, height: number): readonly Elsewhere[] {
   const found: Elsewhere[] = [];
-  for (let h = 0; h < height; h++) {
+  for (let h = stack.firm; h < height; h++) {
     if (stack.where[h] !== OWN) found.push({ slot: stack.slot(h), type: stack.types[h], isLocal: stack.where[h] === LOCAL, lo: stack.lo[h], hi: stack.hi[h] });
   }
   return found;
