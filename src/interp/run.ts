@@ -1,10 +1,9 @@
 /**
  * Runs calls: begins them, lets the interpreter and compiled code take turns, in slices between which the event loop and other
- * calls have theirs, and keeps what a call has on the machine while another one uses it. What one instruction does is in core.ts
- * and cold.ts; frames, host functions and errors are in the machine-*.ts.
+ * calls have theirs. What one instruction does is in core.ts and cold.ts; frames, host functions and errors are in the machine-*.ts.
  */
 import { ExhaustedError, UsageError } from '../errors.js';
-import type { Fiber, Saved } from './boundary.js';
+import type { Fiber } from './boundary.js';
 import { RETURN_BASE } from './code.js';
 import { makeCold } from './cold.js';
 import { makeCore } from './core.js';
@@ -14,7 +13,8 @@ import type { WasmFunc } from './func.js';
 import type { WasmInstance } from './instance.js';
 import { left } from './jit/unwinding.js';
 import { C } from './lower-table.js';
-import { PlainMachine, type Place } from './machine-plain.js';
+import { FiberMachine } from './machine-fibers.js';
+import type { Place } from './machine-plain.js';
 import { plainFunction } from './plain.js';
 import { checkArgs } from './values.js';
 import { vectorFunctions } from './vector.js';
@@ -23,7 +23,7 @@ import { ABORTED, FIRST_SLICE, MAX_SLICE, SLICE_MS, adapt, giveWay, interrupted,
 /** `callSync` within a host function within `callSync` …: each level takes room on the V8 stack */
 const MAX_NESTED = 100;
 
-const { I32: R32, L32, S32, CS } = FILES;
+const { CS } = FILES;
 
 /** instructions at once, so that their number is a small integer for V8 */
 const MAX_BUDGET = 2 ** 30 - 1;
@@ -41,9 +41,7 @@ export interface Drive {
 /** Why it has stopped. */
 export type Stopped = 'done' | 'budget' | 'break' | 'host' | 'depth' | 'trap' | 'signal';
 
-export class Runner extends PlainMachine {
-  /** the call whose frames are on the machine while nothing runs */
-  #fiber: Fiber | undefined;
+export class Runner extends FiberMachine {
   protected readonly cold = makeCold(this);
   readonly #core = makeCore(FILES, this, this.cold, vectorFunctions(FILES));
   /** to be called once, when a guest has used up its first slice */
@@ -59,8 +57,8 @@ export class Runner extends PlainMachine {
     const outer = this.active > 0
       ? { inst: this.inst, pc: this.pc, fp: this.fp, sp: this.sp, spLimit: this.spLimit, fuel: this.fuel, exit: this.exit, top: this.top, inHost: this.inHost, plain: this.plain, budget: this.budget, spStop: this.spStop }
       : undefined;
-    if (outer) this.#goFast();
-    else this.#occupy(undefined);
+    if (outer) this.goFast();
+    else this.occupy(undefined);
     const base = this.boundaries.length;
     const refs = this.refs.length;
     try {
@@ -80,7 +78,7 @@ export class Runner extends PlainMachine {
         this.top = outer.top; this.inHost = outer.inHost; this.plain = outer.plain; this.budget = outer.budget; this.spStop = outer.spStop;
         if (outer.inst) this.enter(outer.inst);
       } else {
-        this.#clear();
+        this.clear();
       }
     }
   }
@@ -90,7 +88,7 @@ export class Runner extends PlainMachine {
     // a host function that is on the V8 stack has to leave it first
     while (this.active > 0) await undefined;
     const fiber: Fiber = { saved: undefined, plain: fuel !== undefined, held: undefined };
-    this.#occupy(fiber);
+    this.occupy(fiber);
     try {
       if (signal?.aborted) throw interrupted(signal);
       this.#begin(caller, func, args, false, 0);
@@ -102,7 +100,7 @@ export class Runner extends PlainMachine {
         if (this.exit === DONE) return this.result;
         if (this.exit === WAIT) {
           const settled = await settle(this.wait!, interruptedWait ? undefined : signal);
-          this.#occupy(fiber);
+          this.occupy(fiber);
           if (settled === ABORTED) {
             interruptedWait = true;
             this.guard(0, () => { throw interrupted(signal!); });
@@ -119,13 +117,13 @@ export class Runner extends PlainMachine {
         slice = adapt(slice, end - start);
         if (end - since >= SLICE_MS / 2) {
           await giveWay();
-          this.#occupy(fiber);
+          this.occupy(fiber);
           since = now();
         }
         if (signal?.aborted) this.guard(0, () => { throw interrupted(signal); });
       }
     } finally {
-      this.#leave(fiber);
+      this.leave(fiber);
     }
   }
 
@@ -134,7 +132,7 @@ export class Runner extends PlainMachine {
     for (;;) {
       const why = await this.drive(fiber, drive);
       if (why === 'done') return [...fiber.results!];
-      this.#occupy(fiber);
+      this.occupy(fiber);
       this.exit = FUEL;
       // a generator of the host may catch it, and go on: with what is left of the fuel, and no signal
       this.guard(0, () => { throw why === 'signal' ? interrupted(signal!) : new ExhaustedError('fuel exhausted', `${fuel} instructions`); });
@@ -149,11 +147,11 @@ export class Runner extends PlainMachine {
     checkArgs(func, args, false);
     this.#checkIdle();
     const fiber: Fiber = { saved: undefined, plain: true, held: undefined };
-    this.#occupy(fiber);
+    this.occupy(fiber);
     try {
       this.#begin(func.instance!, func, args, false, 0);
     } catch (error) {
-      this.#leave(fiber);
+      this.leave(fiber);
       throw error;
     }
     return fiber;
@@ -166,14 +164,14 @@ export class Runner extends PlainMachine {
    */
   async drive(fiber: Fiber, how: Drive): Promise<Stopped> {
     while (this.active > 0) await undefined;
-    this.#occupy(fiber);
+    this.occupy(fiber);
     let ended = true;
     try {
       const why = await this.#drive(fiber, how);
       ended = why === 'done';
       return why;
     } finally {
-      if (ended) this.#leave(fiber);
+      if (ended) this.leave(fiber);
     }
   }
 
@@ -195,7 +193,7 @@ export class Runner extends PlainMachine {
       }
       if (this.exit === WAIT) {
         const settled = await settle(this.wait!, signal);
-        this.#occupy(fiber);
+        this.occupy(fiber);
         if (settled === ABORTED) {
           this.toPlain();
           return 'signal';
@@ -222,7 +220,7 @@ export class Runner extends PlainMachine {
       slice = adapt(slice, end - start);
       if (end - since >= SLICE_MS / 2) {
         await giveWay();
-        this.#occupy(fiber);
+        this.occupy(fiber);
         since = now();
       }
     }
@@ -303,7 +301,7 @@ export class Runner extends PlainMachine {
   /** Looks at a call that has stopped. */
   inspect<T>(fiber: Fiber, look: (places: readonly Place[]) => T): T {
     this.#checkIdle();
-    this.#occupy(fiber);
+    this.occupy(fiber);
     return look(this.places());
   }
 
@@ -311,14 +309,14 @@ export class Runner extends PlainMachine {
   rebuild(inst: WasmInstance, outermost: WasmFunc, build: () => void): Fiber {
     this.#checkIdle();
     const fiber: Fiber = { saved: undefined, plain: true, held: undefined };
-    this.#occupy(fiber);
+    this.occupy(fiber);
     try {
       this.boundaries.push({ kind: 'base', sp: 0, at: 0, type: outermost.type, raw: false });
       this.spLimit = Math.min(2 * inst.limits.callDepth, CS.length - 2);
       build();
       this.enter(inst);
     } catch (error) {
-      this.#leave(fiber);
+      this.leave(fiber);
       throw error;
     }
     return fiber;
@@ -397,71 +395,6 @@ export class Runner extends PlainMachine {
       this.top = outer;
       this.active--;
     }
-  }
-  // ---- more than one call
-
-  /** Puts `fiber` on the machine; what another one has there is kept with it. */
-  #occupy(fiber: Fiber | undefined): void {
-    const other = this.#fiber;
-    if (other === fiber && fiber) return;
-    if (other) other.saved = this.#save();
-    this.#fiber = fiber;
-    this.#clear();
-    this.#goFast();
-    this.plain = fiber?.plain ?? false;
-    if (fiber?.saved) this.#restore(fiber.saved);
-    if (fiber) fiber.saved = undefined;
-  }
-
-  /** What a call is done with is no longer on the machine. */
-  #leave(fiber: Fiber): void {
-    if (this.#fiber !== fiber) return;
-    this.#fiber = undefined;
-    this.#clear();
-    this.#goFast();
-  }
-
-  /** Nothing stops in plain code. */
-  #goFast(): void {
-    this.plain = false;
-    this.budget = 0;
-    this.spStop = -1;
-  }
-
-  #save(): Saved {
-    const boundary = this.boundaries[this.boundaries.length - 1];
-    let top = 0;
-    if (boundary) {
-      top = this.exit === WAIT && boundary.kind === 'host' ? boundary.top
-        : this.sp > 0 ? this.fp + this.inst.code.frameSizeAt(this.pc) : 0;
-    }
-    const { pc, fp, sp, spLimit, exit, inst } = this;
-    return {
-      low: R32.slice(0, top), wide: L32.slice(0, 2 * top), vectors: S32.slice(0, 4 * top), refs: this.refs.slice(0, top), stack: CS.slice(0, sp), boundaries: [...this.boundaries],
-      pc, fp, sp, spLimit, exit, inst, wait: this.wait,
-    };
-  }
-
-  #restore(saved: Saved): void {
-    R32.set(saved.low);
-    L32.set(saved.wide);
-    S32.set(saved.vectors);
-    CS.set(saved.stack);
-    for (const ref of saved.refs) this.refs.push(ref);
-    this.boundaries.push(...saved.boundaries);
-    this.pc = saved.pc; this.fp = saved.fp; this.sp = saved.sp; this.spLimit = saved.spLimit; this.exit = saved.exit; this.wait = saved.wait;
-    if (saved.inst) this.enter(saved.inst);
-  }
-
-  #clear(): void {
-    this.boundaries.length = 0;
-    this.refs.length = 0;
-    this.sp = 0;
-    this.fp = 0;
-    this.exit = FUEL;
-    this.top = 0;
-    this.inHost = false;
-    this.wait = undefined;
   }
 }
 
