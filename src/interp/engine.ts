@@ -18,6 +18,8 @@ export interface Limits {
   readonly tableElements: number;
   /** frames of the Wasm call stack */
   readonly callDepth: number;
+  /** characters of JavaScript that functions of one instance may become; the interpreter runs the rest */
+  readonly codeSize: number;
 }
 
 export interface CompileOptions {

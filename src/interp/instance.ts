@@ -22,7 +22,7 @@ import { type DataRange, initElements, initMemory } from './segments.js';
 import { MAX_TABLE, WasmTable } from './table.js';
 import { V128 } from './types.js';
 
-export const DEFAULT_LIMITS: Limits = { memoryPages: MAX_PAGES, tableElements: MAX_TABLE, callDepth: Math.min(100_000, MAX_DEPTH) };
+export const DEFAULT_LIMITS: Limits = { memoryPages: MAX_PAGES, tableElements: MAX_TABLE, callDepth: Math.min(100_000, MAX_DEPTH), codeSize: 2 ** 25 };
 
 const PARTS = { Func: WasmFunc, Table: WasmTable, Memory: WasmMemory, Global: WasmGlobal, Tag: WasmTag, hostFunc };
 

@@ -257,7 +257,7 @@ function locate(id: number, offset: number): Located | undefined {
 
 // ---- instances
 
-const DEFAULT_LIMITS: Limits = { memoryPages: MAX_PAGES, tableElements: MAX_TABLE, callDepth: Infinity };
+const DEFAULT_LIMITS: Limits = { memoryPages: MAX_PAGES, tableElements: MAX_TABLE, callDepth: Infinity, codeSize: Infinity };
 const PARTS = { Func: V8Func, Table: V8Table, Memory: V8Memory, Global: V8Global, Tag: V8Tag, hostFunc };
 
 export class V8Instance implements Instance {

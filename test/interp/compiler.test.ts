@@ -37,6 +37,28 @@ const DEEP: ModuleSpec = {
 const sum = (n: number) => n * (n + 1) / 2;
 
 suite('compiler', (test) => {
+  test('the limit codeSize leaves what comes later to the interpreter', () => {
+    const spec: ModuleSpec = { funcs: [
+      { type: 'i:i', export: 'f', body: [['local.get', 0], ['call', 1], ['call', 2]] },
+      { type: 'i:i', body: [['local.get', 0], ['i32.const', 3], 'i32.mul'] },
+      { type: 'i:i', locals: 'i', body: [['loop', ''], ['local.get', 1], ['local.get', 0], 'i32.add', ['local.set', 1], ['local.get', 0], ['i32.const', 1], 'i32.sub', ['local.tee', 0], ['br_if', 0], 'end', ['local.get', 1]] },
+    ] };
+    const counts = [0, 1, 2 ** 20].map((codeSize) => {
+      const i = compiler.instantiate(compiler.compile(assemble(spec)), {}, { limits: { codeSize } }) as WasmInstance;
+      for (let round = 0; round < 3; round++) assert.equal(i.callSync(func(i, 'f'), [100]), [sum(300)]);
+      return [i.tier!.compiled, i.tier!.refused];
+    });
+    assert.equal(counts, [[0, 3], [1, 2], [3, 0]]);
+  });
+  test('another instance of a module has functions of the same source, with a memory and a global of its own', () => {
+    const module = compiler.compile(assemble({ memory: { min: 1 }, globals: [{ type: 'i', mutable: true, init: ['i32.const', 5] }], funcs: [{ type: 'i:i', export: 'f', body: [
+      ['i32.const', 8], ['i32.const', 8], ['i32.load', 0], ['local.get', 0], 'i32.add', ['i32.store', 0],
+      ['global.get', 0], ['local.get', 0], 'i32.add', ['global.set', 0], ['i32.const', 8], ['i32.load', 0], ['global.get', 0], 'i32.add',
+    ] }] }));
+    const [a, b] = [0, 1].map(() => compiler.instantiate(module, {}) as WasmInstance);
+    assert.equal([a.callSync(func(a, 'f'), [1]), a.callSync(func(a, 'f'), [1]), b.callSync(func(b, 'f'), [2])], [[7], [9], [9]]);
+    assert.equal([a.tier!.compiled, b.tier!.compiled], [1, 1]);
+  });
   test('compiles what is called, and nothing else', () => {
     const i = make({ funcs: [{ type: ':i', export: 'f', body: [['call', 1]] }, { type: ':i', body: [['i32.const', 7]] }, { type: ':', body: [] }] });
     assert.is(i.tier!.compiled, 0);

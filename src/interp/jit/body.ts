@@ -23,6 +23,8 @@ export interface Emitted {
   readonly globals: ReadonlySet<number>;
   readonly tables: ReadonlySet<number>;
   readonly memories: ReadonlySet<number>;
+  /** byte of each `loop` -> the interpreter's position there */
+  readonly loops: ReadonlyMap<number, number>;
   readonly name: string;
 }
 
@@ -123,7 +125,7 @@ export class JsBody extends JsStack {
     const text = `${head.join('\n')}\n${this.#exits.size > 0 ? `x: {\n${this.out.join('')}}\n${this.#leave()}` : this.out.join('')}}\n`
       .replaceAll('COST', String(cost));
     const { source, lines } = lineUp(text);
-    return { source, lines, callees: this.callees, imports: this.imports, globals: this.globals, tables: this.tables, memories: this.memories, name };
+    return { source, lines, callees: this.callees, imports: this.imports, globals: this.globals, tables: this.tables, memories: this.memories, loops: this.positions.loops, name };
   }
 
   /** The way out that every call and loop header shares: operands, then locals, to their slots. */

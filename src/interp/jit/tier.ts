@@ -14,6 +14,7 @@ import * as helpers from './helpers.js';
 import type { Value } from '../engine.js';
 import { Positions } from './positions.js';
 import { SCRATCH } from './vector-forms.js';
+import { sourceOf } from './sources.js';
 import { FUEL_LEFT, defer, left, stop } from './unwinding.js';
 import { viewName } from './views.js';
 
@@ -75,6 +76,8 @@ export class Tier {
   /** functions that are compiled, and those that cannot be */
   compiled = 0;
   refused = 0;
+  /** of all sources so far */
+  #characters = 0;
   readonly #runner: Runner;
   readonly #states = new Map<number, State>();
   /** function/loop -> bytes of the module by line */
@@ -136,7 +139,7 @@ export class Tier {
     // not called often enough, but it loops
     if (state.patience <= 0) this.#compile(index, state);
     // the next back-edge may lead to a loop at which the frame is taken over
-    return state.refused ? Infinity : state.code ? 0 : state.patience;
+    return state.refused || state.code && this.#full ? Infinity : state.code ? 0 : state.patience;
   }
 
   /** The interpreter has run so many calls and back-edges from `pc` on. */
@@ -193,21 +196,30 @@ export class Tier {
     }
     state.positions = positions;
     state.frameSize = code.words[positions.entry];
-    const emitted = emitFunction(code, index, positions, state.frameSize);
+    const emitted = this.#full ? undefined : sourceOf(code, `${index}`, () => emitFunction(code, index, positions, state.frameSize));
     if (!emitted) {
       this.#refuse(index, state);
       return;
     }
     state.code = emitted;
-    for (const [offset, pc] of positions.loops) state.loops.set(pc, { offset, left: Math.min(this.policy.loops, BEFORE_TAKING_OVER), cell: undefined });
+    for (const [offset, pc] of emitted.loops) state.loops.set(pc, { offset, left: Math.min(this.policy.loops, BEFORE_TAKING_OVER), cell: undefined });
     state.cell.f = this.#make(emitted, `${index}`);
     this.compiled++;
   }
 
-  #compileLoop(index: number, state: State, loop: Loop): Cell {
-    const emitted = emitFunction(this.inst.code, index, state.positions!, state.frameSize, loop.offset);
+  /** @returns undefined where the limit of code is reached */
+  #compileLoop(index: number, state: State, loop: Loop): Cell | undefined {
+    if (this.#full) return undefined;
+    const { code } = this.inst;
+    const key = `${index}@${loop.offset}`;
+    const emitted = sourceOf(code, key, () => emitFunction(code, index, state.positions!, state.frameSize, loop.offset));
     if (!emitted) throw new Error(`bug: function ${index} has no entry at ${loop.offset}`);
-    return { f: this.#make(emitted, `${index}@${loop.offset}`), ints: [], single: state.cell.single, since: 0 };
+    return { f: this.#make(emitted, key), ints: [], single: state.cell.single, since: 0 };
+  }
+
+  /** No more is compiled: the interpreter runs the rest. */
+  get #full(): boolean {
+    return this.#characters >= this.inst.limits.codeSize;
   }
 
   #refuse(index: number, state: State): void {
@@ -225,6 +237,7 @@ export class Tier {
 
   #make(emitted: Emitted, key: string): Compiled {
     const { inst } = this;
+    this.#characters += emitted.source.length;
     const parts: string[] = [];
     const given = Object.assign(Object.create(this.#shared) as Record<string, unknown>, { K: inst.code.k64, KF: inst.code.kf64 });
     const name = (id: string, value: unknown) => {
