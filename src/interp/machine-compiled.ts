@@ -31,7 +31,7 @@ const STACK_LINES = 12;
  * While V8 has not optimised a function that was just compiled, it is left and entered again after so many calls and back-edges:
  * V8 would otherwise optimise the loop that it is in, and of that it never makes code as good as of a function that is called.
  */
-const WARMING: readonly { readonly ms: number; readonly fuel: number }[] = [{ ms: 30, fuel: 2_000 }, { ms: 100, fuel: 20_000 }];
+const WARMING: readonly { readonly ms: number; readonly entries: number; readonly fuel: number }[] = [{ ms: 30, entries: 30, fuel: 2_000 }, { ms: 100, entries: 60, fuel: 20_000 }];
 
 const { CS } = FILES;
 
@@ -226,7 +226,8 @@ function fuelOf(cell: Cell): number {
   const time = now();
   if (since === 0) cell.since = time;
   const age = since === 0 ? 0 : time - since;
-  for (const { ms, fuel } of WARMING) if (age < ms) return fuel;
+  const count = ++cell.entries;
+  for (const { ms, entries, fuel } of WARMING) if (age < ms || count < entries) return fuel;
   cell.since = WARM;
   return Infinity;
 }

@@ -30,6 +30,8 @@ export interface Cell {
   readonly single: boolean;
   /** ms, when the machine first entered it; 0 before, WARM long after */
   since: number;
+  /** times that it has, while not WARM */
+  entries: number;
 }
 export const WARM = -1;
 
@@ -180,6 +182,7 @@ export class Tier {
       ints: params.flatMap((type, i) => type === I32_TYPE ? [i] : []),
       single: results.length === 1 && results[0] === I32_TYPE,
       since: 0,
+      entries: 0,
     };
   }
 
@@ -214,7 +217,7 @@ export class Tier {
     const key = `${index}@${loop.offset}`;
     const emitted = sourceOf(code, key, () => emitFunction(code, index, state.positions!, state.frameSize, loop.offset));
     if (!emitted) throw new Error(`bug: function ${index} has no entry at ${loop.offset}`);
-    return { f: this.#make(emitted, key), ints: [], single: state.cell.single, since: 0 };
+    return { f: this.#make(emitted, key), ints: [], single: state.cell.single, since: 0, entries: 0 };
   }
 
   /** No more is compiled: the interpreter runs the rest. */
