@@ -2,9 +2,10 @@
  * The machine below and above compiled functions (jit/): enters them, carries out for them what they leave to the interpreter, calls
  * host functions for them, and takes over their frames when they leave.
  */
-import { Interrupted, Trap } from '../errors.js';
+import { GuestException, Interrupted, Trap } from '../errors.js';
 import type { Host } from './boundary.js';
 import type { HostFunc, HostResult, Value } from './engine.js';
+import { WasmException } from './exception.js';
 import { FILES, SLOTS, WAIT } from './files.js';
 import type { WasmFunc } from './func.js';
 import type { WasmInstance } from './instance.js';
@@ -24,6 +25,8 @@ const ROOM = 3600;
 const HOST_ROOM = 40;
 /** slots of frames that one unit of room stands for (emit.ts) */
 const ROOM_SLOTS = 16;
+/** what catching costs of a slice */
+const CATCH = 20;
 /** of the text of an error's stack */
 const STACK_LINES = 12;
 
@@ -60,6 +63,7 @@ export abstract class CompiledMachine extends UnwindMachine {
       callCell(cell, this.fp, this.roomAt(this.fp));
     } catch (error) {
       this.inst = inst;
+      this.passed = true;
       forget();
       if (!this.inHost) this.above = stackOf(error);
       throw error;
@@ -88,6 +92,15 @@ export abstract class CompiledMachine extends UnwindMachine {
     }
   }
   // ---- for compiled code
+
+  /** What a handler of compiled code looks at; undefined for what passes through. */
+  caught(error: unknown): WasmException | undefined {
+    if (!(error instanceof GuestException && error.exception instanceof WasmException)) return undefined;
+    this.inHost = false;
+    forget();
+    FUEL_LEFT[0] = Math.max(FUEL_LEFT[0] - CATCH, 0);
+    return error.exception;
+  }
 
   /** Carries out the register instruction at `pc` on a frame of compiled code. */
   carryOut(inst: WasmInstance, pc: number, fp: number): void {

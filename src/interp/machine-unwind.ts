@@ -18,6 +18,9 @@ export abstract class UnwindMachine extends HostMachine {
   /** how many times the loop, or a host function, is on the V8 stack */
   protected active = 0;
 
+  /** what is thrown has left compiled code, and what began there has not caught it */
+  protected passed = false;
+
   /** Whether the call stops where the error is thrown, before anything is unwound. */
   protected abstract holds(error: unknown): boolean;
 
@@ -79,6 +82,13 @@ export abstract class UnwindMachine extends HostMachine {
     this.inHost = false;
     this.trace(error);
     this.above = undefined;
+    if (this.passed) {
+      this.passed = false;
+      // within the call of the frame that compiled code began with
+      this.sp -= 2;
+      this.pc = CS[this.sp] - 1;
+      this.fp = CS[this.sp + 1];
+    }
     for (;;) {
       if (this.boundaries.length <= base) throw error;
       if (error instanceof GuestException && error.exception instanceof WasmException && this.catch(error.exception)) {

@@ -25,6 +25,7 @@ export interface Emitted {
   readonly memories: ReadonlySet<number>;
   /** byte of each `loop` -> the interpreter's position there */
   readonly loops: ReadonlyMap<number, number>;
+  readonly types: ReadonlySet<number>;
   readonly name: string;
 }
 
@@ -40,6 +41,7 @@ export class JsBody extends JsStack {
   readonly tables = new Set<number>();
   /** besides the first one */
   readonly memories = new Set<number>();
+  readonly types = new Set<number>();
   /** statements that save the operands -> positions at which they are saved so, and what stands for each in `pc` */
   readonly #exits = new Map<string, Map<number, number>>();
   /** positions that some exit has: a call may end, with fewer operands, where the next begins */
@@ -114,6 +116,10 @@ export class JsBody extends JsStack {
       }
     });
     for (const variable of variables) {
+      if (variable === 'g') {
+        declared.push('g = 0');
+        continue;
+      }
       const slot = this.slot(Number.parseInt(variable.slice(variable[0] === 'v' ? 2 : 1)));
       const taken = variable[0] === 'v' ? homeLane(variable, slot) : variable[0] === 'r' ? `getRef(fp + ${slot})` : `${variable[0] === 's' ? 'I32' : 'F64'}[fp + ${slot}]`;
       declared.push(`${variable} = ${entered ? taken : variable[0] === 'r' ? 'null' : '0'}`);
@@ -125,7 +131,7 @@ export class JsBody extends JsStack {
     const text = `${head.join('\n')}\n${this.#exits.size > 0 ? `x: {\n${this.out.join('')}}\n${this.#leave()}` : this.out.join('')}}\n`
       .replaceAll('COST', String(cost));
     const { source, lines } = lineUp(text);
-    return { source, lines, callees: this.callees, imports: this.imports, globals: this.globals, tables: this.tables, memories: this.memories, loops: this.positions.loops, name };
+    return { source, lines, callees: this.callees, imports: this.imports, globals: this.globals, tables: this.tables, memories: this.memories, types: this.types, loops: this.positions.loops, name };
   }
 
   /** The way out that every call and loop header shares: operands, then locals, to their slots. */

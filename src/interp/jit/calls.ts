@@ -1,6 +1,7 @@
 /** Calls in the source of a function: arguments and results by the frame layout of emit.ts, and the way out behind each call. */
 import { I32, type FuncType } from '../types.js';
-import { Refused, type JsBody } from './body.js';
+import type { JsBody } from './body.js';
+import { numberOf } from './memory.js';
 import { TRAPS, isFixed } from './operands.js';
 
 /** Everything below the arguments has a home, or is what it is whatever the callee does. */
@@ -64,21 +65,28 @@ export function call(s: JsBody, index: number): void {
 }
 
 export function callIndirect(s: JsBody, typeIndex: number, table: number): void {
-  const { module } = s.code;
-  const type = module.types[typeIndex];
-  if (module.tables[table].type.is64) throw new Refused();
+  s.tables.add(table);
+  throughFunc(s, typeIndex, () => `e${table}[${numberOf(s, s.height - 1, s.code.module.tables[table].type.is64)} >>> 0]`, `e === undefined || e === null || e.typeId !== ${s.code.typeIds[typeIndex]}`);
+}
+
+export function callRef(s: JsBody, typeIndex: number): void {
+  throughFunc(s, typeIndex, () => s.stack[s.height - 1].text, 'e === null');
+}
+
+/** Calls the function that is the topmost operand, or that it leads to; the interpreter does where `odd` holds, or it is another instance's. */
+function throughFunc(s: JsBody, typeIndex: number, funcOf: () => string, odd: string): void {
+  const type = s.code.module.types[typeIndex];
   const top = s.height - 1;
   const first = top - type.params.length;
   settleBelow(s, s.height);
-  const before = s.positions.at(s.offset), after = s.positions.after(s.offset);
-  const element = s.stack[top].text;
+  const before = s.positions.first(s.offset), after = s.positions.after(s.offset);
   const unusual = s.exit(before, s.height);
+  const func = funcOf();
   s.pop();
   const args = putArguments(s, first, false);
-  s.tables.add(table);
   s.stack.length = first;
   const base = `fp + ${s.slot(first)}`;
-  s.line(`{ const e = e${table}[${element} >>> 0]; if (e === undefined || e === null || e.typeId !== ${s.code.typeIds[typeIndex]} || e.instance !== INST) { defer(); ${unusual} }`);
+  s.line(`{ const e = ${func}; if (${odd} || e.instance !== INST) { defer(); ${unusual} }`);
   callCompiled(s, `${s.mark()}e.cell.f(${base}, d - COST${args})`, type, first, after);
   s.line('}');
   takeResults(s, type, first, false);

@@ -1,4 +1,10 @@
 /** Literals of JavaScript for the constants of WebAssembly. */
+import { I64, type ValType } from '../types.js';
+import { NO_LOCALS, type Operand } from './operands.js';
+
+export function constantOf(type: ValType, text: string, constant: number | bigint): Operand {
+  return { type, text, bits: undefined, condition: undefined, flags: 0, locals: NO_LOCALS, own: false, local: -1, exact: true, constant, depth: 0 };
+}
 
 const bits = new DataView(new ArrayBuffer(8));
 /** A literal with exactly these bits, or undefined for a NaN. */
@@ -14,4 +20,8 @@ export function floatText(lo: number, hi: number, single: boolean): string | und
   }
   if (value !== value) return undefined;
   return Object.is(value, -0) ? '(-0)' : value < 0 ? `(${value})` : String(value);
+}
+
+export function longConstant(value: bigint): Operand {
+  return constantOf(I64, value < 0n ? `(${value}n)` : `${value}n`, value);
 }

@@ -1,6 +1,7 @@
 /** Structured control in the source of a function: labelled blocks, loops that look at the fuel, and the results of the function. */
 import { I32, V128, type ValType } from '../types.js';
 import { JsBody, Refused } from './body.js';
+import { closeTry, closeTryTable, opening } from './exceptions.js';
 import { condition } from './operands.js';
 import { charges } from './shape.js';
 
@@ -8,8 +9,10 @@ const MAX_NESTING = 150;
 /** Where a loop that counts the fuel in a variable is left. */
 const FLUSH = 'U[0] = n;';
 
-interface Label {
-  readonly kind: 'func' | 'block' | 'loop' | 'if';
+export interface Label {
+  readonly kind: 'func' | 'block' | 'loop' | 'if' | 'try' | 'try_table';
+  /** not 0 */
+  readonly id: number;
   readonly name: string;
   readonly height: number;
   readonly params: readonly ValType[];
@@ -21,8 +24,15 @@ interface Label {
   otherwise: boolean;
   /** it is around the loop at which the function is entered */
   readonly around: boolean;
-  /** of an `if`: its else cannot be reached from the entry, and is not put out */
+  /** of an `if` or `try`: what is left of it cannot be reached from the entry, and is not put out */
   silent: boolean;
+  /** of a `try_table`: kind, tag and label of each */
+  readonly clauses: readonly (readonly [kind: number, tag: number, label: number])[];
+  /** of a `try`: what stands in it now is a handler; one is for all; the function is entered in a handler */
+  inCatch: boolean;
+  all: boolean;
+  entered: boolean;
+  delegated: boolean;
 }
 
 export class JsControl extends JsBody {
@@ -35,9 +45,10 @@ export class JsControl extends JsBody {
     return this.labels[this.labels.length - 1 - depth];
   }
 
-  newLabel(kind: Label['kind'], height: number, params: readonly ValType[], results: readonly ValType[]): Label {
+  newLabel(kind: Label['kind'], height: number, params: readonly ValType[], results: readonly ValType[], clauses: Label['clauses'] = []): Label {
     if (this.labels.length > MAX_NESTING) throw new Refused();
-    return { kind, name: `a${this.#labelCount++}`, height, params, results, start: kind === 'loop' ? this.positions.loop(this.offset) : 0, reached: false, otherwise: kind === 'if', around: this.muted && this.offset !== this.loop, silent: false };
+    const id = ++this.#labelCount;
+    return { kind, id, name: `a${id}`, height, params, results, start: kind === 'loop' ? this.positions.loop(this.offset) : 0, reached: false, otherwise: kind === 'if', around: this.muted && this.offset !== this.loop, silent: false, clauses, inCatch: false, all: false, entered: false, delegated: false };
   }
 
   block(op: number, typeIndex: number, valType: ValType): void {
@@ -62,7 +73,12 @@ export class JsControl extends JsBody {
         this.line('n = U[0];');
       }
       // what is around the entry is there to be broken out of
-      if (entered) for (const around of this.labels) if (around.kind !== 'func' && around !== label) this.line(`${around.name}: {`);
+      if (entered) {
+        for (const around of this.labels) {
+          around.entered = around.inCatch;
+          if (around.kind !== 'func' && around !== label) this.line(opening(around));
+        }
+      }
       this.line(`${label.name}: for (;;) {`);
       const leave = this.exit(label.start, this.height);
       if (this.#counting >= 0) this.line(`if ((n = n - 1 | 0) < 0) { ${FLUSH} ${leave} }`);
@@ -72,6 +88,17 @@ export class JsControl extends JsBody {
     const label = this.newLabel(op === 0x02 ? 'block' : 'if', height, params, results);
     this.labels.push(label);
     this.line(`${label.name}: ${test ? `if (${condition(test)}) ` : ''}{`);
+  }
+
+  /** Opens a `try` or `try_table`. */
+  open(kind: 'try' | 'try_table', typeIndex: number, valType: ValType, clauses: Label['clauses'] = []): void {
+    const type = typeIndex < 0 ? undefined : this.code.module.types[typeIndex];
+    const params = type ? type.params : [];
+    this.temporaries.save();
+    this.settleFrom(0);
+    const label = this.newLabel(kind, this.height - params.length, params, type ? type.results : valType === 0 ? [] : [valType], clauses);
+    this.labels.push(label);
+    this.line(opening(label));
   }
 
   else(dead: boolean): void {
@@ -99,9 +126,13 @@ export class JsControl extends JsBody {
     this.labels.pop();
     if (label.kind === 'func') return true;
     if (!dead) {
-      this.settleFrom(label.height);
+      this.temporaries.save();
+      if (label.inCatch) this.#fall(label);
+      else this.settleFrom(label.height);
       this.temporaries.save();
     }
+    if (label.kind === 'try_table') closeTryTable(this, label);
+    if (label.kind === 'try') closeTry(this, label);
     if (dead || label.kind !== 'block' || label.reached) this.temporaries.forget();
     if (label.silent) this.muted = false;
     if (label.kind === 'loop' && !label.around && !dead) this.line('break;');
@@ -112,6 +143,12 @@ export class JsControl extends JsBody {
     }
     this.#reset(label, label.results);
     return dead && !label.reached && !label.otherwise;
+  }
+
+  /** From a handler, where the results lie above the exception, to the end of its label. */
+  #fall(label: Label): void {
+    this.settleFrom(label.height);
+    this.line(this.#goTo(label));
   }
 
   /** The operand stack as it is at a label. */
@@ -163,6 +200,13 @@ export class JsControl extends JsBody {
     this.settleFrom(this.height - this.#arity(label));
     if (label.kind !== 'func') this.temporaries.save();
     this.line(`if (${condition(test)}) { ${this.#goTo(label)} }`);
+  }
+
+  /** @param test JavaScript's condition */
+  branchWhere(label: Label, test: string): void {
+    this.temporaries.save();
+    this.settleFrom(this.height - this.#arity(label));
+    this.line(`if (${test}) { ${this.#goTo(label)} }`);
   }
 
   branchTable(labels: Int32Array, n: number): void {

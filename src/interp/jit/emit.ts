@@ -11,13 +11,18 @@ import { InstrReader } from '../instr.js';
 import { FEATURES_ALL, ROWS } from '../opcodes.js';
 import { F32, F64, I32, I64, V128, isRef, type ValType } from '../types.js';
 import { Refused, type Emitted } from './body.js';
-import { call, callIndirect } from './calls.js';
-import { floatText } from './constants.js';
+import { atomic } from './atomic.js';
+import { call, callIndirect, callRef } from './calls.js';
+import { cold } from './cold.js';
+import { constantOf, floatText, longConstant } from './constants.js';
 import { JsControl } from './control.js';
+import { delegate, legacyCatch, rethrow, throwRef, throwTag, tryTable } from './exceptions.js';
 import { simple } from './expressions.js';
-import { access, bulk, cold, getGlobal, setGlobal } from './memory.js';
-import { NO_LOCALS, TRAPS, combine, condition, type Operand } from './operands.js';
+import { access, bulk, getGlobal, setGlobal } from './memory.js';
+import { TRAPS, combine, condition } from './operands.js';
 import type { Positions } from './positions.js';
+import { reference } from './references.js';
+import { tailCall, tailIndirect, tailRef } from './tail.js';
 import { selectVector, vector } from './vector.js';
 import { Wishes, setVectorLocal } from './vector-forms.js';
 
@@ -44,6 +49,11 @@ export function emitFunction(code: ModuleCode, index: number, positions: Positio
   }
 }
 
+/** Of sizes and indices. */
+function addressType(is64: boolean | undefined): ValType {
+  return is64 ? I64 : I32;
+}
+
 class Emitter extends JsControl {
   #instructions = 0;
 
@@ -67,6 +77,12 @@ class Emitter extends JsControl {
         } else if (op === 0x05) {
           this.else(true);
           dead = false;
+        } else if (op === 0x07 || op === 0x19) {
+          legacyCatch(this, op === 0x07 ? instr.a : -1, true);
+          dead = false;
+        } else if (op === 0x18) {
+          delegate(this, instr.a, true);
+          dead = this.end(true);
         }
         continue;
       }
@@ -93,8 +109,20 @@ class Emitter extends JsControl {
       case 0x0d: this.branchIf(this.label(a)); return false;
       case 0x0e: this.branchTable(instr.labels, a); return true;
       case 0x0f: this.return(); return true;
+      case 0x06: this.open('try', a, b); return false;
+      case 0x07: legacyCatch(this, a, false); return false;
+      case 0x08: throwTag(this, a); return true;
+      case 0x09: rethrow(this, a); return true;
+      case 0x0a: throwRef(this); return true;
+      case 0x18: delegate(this, a, false); return this.end(true);
+      case 0x19: legacyCatch(this, -1, false); return false;
+      case 0x1f: tryTable(this, instr); return false;
       case 0x10: call(this, a); return false;
       case 0x11: callIndirect(this, a, b); return false;
+      case 0x12: tailCall(this, a); return true;
+      case 0x13: tailIndirect(this, a, b); return true;
+      case 0x14: callRef(this, a); return false;
+      case 0x15: tailRef(this, a); return true;
       case 0x1a: this.#drop(); return false;
       case 0x1b: this.#select(); return false;
       case 0x1c: this.#select(); return false;
@@ -103,24 +131,29 @@ class Emitter extends JsControl {
       case 0x22: this.#setLocal(a); this.push(this.get(a)); return false;
       case 0x23: getGlobal(this, a); return false;
       case 0x24: setGlobal(this, a); return false;
-      case 0x3f: cold(this, 0, I32); return false;
-      case 0x40: cold(this, 1, I32); return false;
+      case 0x3f: cold(this, 0, addressType(this.code.module.memories[a].is64)); return false;
+      case 0x40: cold(this, 1, addressType(this.code.module.memories[a].is64)); return false;
       case 0x41: this.push(constantOf(I32, a < 0 ? `(${a})` : String(a), a)); return false;
       case 0x42: this.push(longConstant(BigInt(b) << 32n | BigInt(a >>> 0))); return false;
       case 0x43: this.push({ ...constantOf(F32, floatText(a, 0, true) ?? 'NaN', a), bits: `(${a})` }); return false;
       case 0x44: this.push(constantOf(F64, floatText(a, b, false) ?? `KF[${this.code.constant(a, b)}]`, BigInt(b) << 32n | BigInt(a >>> 0))); return false;
       case 0xfc08: cold(this, 3); return false;
       case 0xfc09: case 0xfc0d: cold(this, 0); return false;
-      case 0xfc0a: bulk(this, a === 0 && b === 0 ? 'copied' : undefined); return false;
-      case 0xfc0b: bulk(this, a === 0 ? 'filled' : undefined); return false;
+      case 0xfc0a: bulk(this, a === 0 && b === 0 ? 'copied' : undefined, a); return false;
+      case 0xfc0b: bulk(this, a === 0 ? 'filled' : undefined, a); return false;
       case 0xfc0c: case 0xfc0e: cold(this, 3); return false;
-      case 0xfc10: cold(this, 0, I32); return false;
+      case 0xfc0f: cold(this, 2, addressType(this.code.module.tables[a].type.is64)); return false;
+      case 0xfc10: cold(this, 0, addressType(this.code.module.tables[a].type.is64)); return false;
+      case 0xfc11: cold(this, 3); return false;
     }
     if (op >> 8 === 0xfd || op >> 12 === 0xfd) {
       if (!vector(this, instr, mnemonic, immediates, signature)) throw new Refused();
+    } else if (op >> 8 === 0xfe) {
+      atomic(this, instr);
     } else if (immediates.startsWith('memarg')) {
-      if (op > 0xff || b !== 0 || this.code.module.memories[0].is64) throw new Refused();
-      access(this, op, mnemonic, a);
+      access(this, op, mnemonic, a, b);
+    } else if (reference(this, instr)) {
+      return false;
     } else if (op > 0xff && (op < 0xfc00 || op > 0xfc07) || !simple(this, mnemonic, this.offset)) {
       throw new Refused();
     }
@@ -160,12 +193,4 @@ class Emitter extends JsControl {
     if (this.locals[index] === V128) setVectorLocal(this, index);
     else this.set(index, this.pop());
   }
-}
-
-function constantOf(type: ValType, text: string, constant: number | bigint): Operand {
-  return { type, text, bits: undefined, condition: undefined, flags: 0, locals: NO_LOCALS, own: false, local: -1, exact: true, constant, depth: 0 };
-}
-
-function longConstant(value: bigint): Operand {
-  return constantOf(I64, value < 0n ? `(${value}n)` : `${value}n`, value);
 }

@@ -1,7 +1,8 @@
 /** Globals and memory in the source of a function: loads and stores with exact traps, and what is left to the interpreter. */
 import type { Mnemonic } from '../opcodes.js';
 import { F32, F64, I32, I64, V128, isRef, type ValType } from '../types.js';
-import { Refused, type JsBody } from './body.js';
+import type { JsBody } from './body.js';
+import { cold } from './cold.js';
 import { GLOBAL, TRAPS, combine, type Operand } from './operands.js';
 import { assignLanes, lanesOf, pushLanes } from './vector-forms.js';
 
@@ -35,16 +36,18 @@ export function setGlobal(s: JsBody, index: number): void {
 
 // ---- memory
 
-export function access(s: JsBody, op: number, mnemonic: Mnemonic, offset: number): void {
+export function access(s: JsBody, op: number, mnemonic: Mnemonic, offset: number, memory: number): void {
+  numberAddress(s, s.height - (op >= 0x36 ? 2 : 1));
+  const view = s.viewOf(memory);
   if (op >= 0x36) {
-    store(s, mnemonic, offset);
+    store(s, mnemonic, offset, view);
     return;
   }
   const [type, load] = mnemonic.split('.');
   if (load === 'load' && type === 'i64') s.atom(s.height - 1);
   const address = s.pop();
   const at = addressText(address, offset);
-  const read = (method: string, more = 0) => `${s.mark()}${s.view}.get${method}(${more > 0 ? `${at} + ${more}` : at}${method.endsWith('8') ? '' : ', true'})`;
+  const read = (method: string, more = 0) => `${s.mark()}${view}.get${method}(${more > 0 ? `${at} + ${more}` : at}${method.endsWith('8') ? '' : ', true'})`;
   const push = (t: ValType, text: string, more: Partial<Operand> = {}) => {
     const result = combine(t, text, [address], more);
     s.push({ ...result, flags: result.flags | TRAPS });
@@ -61,7 +64,7 @@ export function access(s: JsBody, op: number, mnemonic: Mnemonic, offset: number
   else push(I64, sign === 's' ? `BigInt.asIntN(${size}, BigInt(${read(`Uint${size}`)}))` : `BigInt(${read(`Uint${size}`)})`);
 }
 
-function store(s: JsBody, mnemonic: Mnemonic, offset: number): void {
+function store(s: JsBody, mnemonic: Mnemonic, offset: number, view: string): void {
   const [type, store] = mnemonic.split('.');
   const top = s.height - 1;
   let low = '', high = '';
@@ -80,7 +83,7 @@ function store(s: JsBody, mnemonic: Mnemonic, offset: number): void {
   const value = s.pop(), address = s.pop();
   s.flush(TRAPS);
   const at = addressText(address, offset);
-  const write = (method: string, text: string, more = 0) => s.line(`${s.mark()}${s.view}.set${method}(${more > 0 ? `${at} + ${more}` : at}, ${text}${method.endsWith('8') ? '' : ', true'});`);
+  const write = (method: string, text: string, more = 0) => s.line(`${s.mark()}${view}.set${method}(${more > 0 ? `${at} + ${more}` : at}, ${text}${method.endsWith('8') ? '' : ', true'});`);
   const size = store.slice(5) || '32';
   if (type === 'f64') write('Float64', value.text);
   else if (type === 'f32') write(value.bits === undefined ? 'Float32' : 'Int32', value.bits ?? value.text);
@@ -93,32 +96,9 @@ function store(s: JsBody, mnemonic: Mnemonic, offset: number): void {
   }
 }
 
-/** Has the interpreter carry out an instruction on `n` operands in their slots. */
-export function cold(s: JsBody, n: number, result?: ValType): void {
-  const { module } = s.code;
-  if (module.memories.some(({ is64 }) => is64) || module.tables.some(({ type }) => type.is64)) throw new Refused();
-  const first = s.height - n;
-  s.flush(TRAPS | GLOBAL);
-  s.temporaries.save();
-  for (let h = first; h < s.height; h++) {
-    const operand = s.stack[h];
-    // the instruction may read the local itself
-    if (operand.local >= 0) s.line(`I32[fp + ${operand.local}] = ${operand.text};`);
-    s.line(`I32[fp + ${s.slot(h)}] = ${operand.text};`);
-  }
-  s.stack.length = first;
-  const pc = s.positions.at(s.offset);
-  s.line(`${s.mark()}carryOut(${pc}, fp);`);
-  if (result === undefined) return;
-  const home = s.ownOf(I32, first);
-  // lowering may have let it write the local that the result goes to
-  s.line(`${home.text} = I32[fp + ${s.code.words[pc] >>> 12}];`);
-  s.push(home);
-}
-
 /** memory.copy and memory.fill of the first memory, which a helper does; where that would trap, the interpreter says so. */
-export function bulk(s: JsBody, helper: 'copied' | 'filled' | undefined): void {
-  if (!helper) return cold(s, 3);
+export function bulk(s: JsBody, helper: 'copied' | 'filled' | undefined, memory: number): void {
+  if (!helper || s.code.module.memories[memory].is64) return cold(s, 3);
   const first = s.height - 3;
   s.flush(TRAPS | GLOBAL);
   s.temporaries.save();
@@ -135,6 +115,13 @@ export function addressOf(s: JsBody, h: number, memory: number, offset: number):
   const operand = s.stack[h];
   const base = numberOf(s, h, s.code.module.memories[memory].is64);
   return { at: (more) => addressText({ text: base, constant: operand.type === I64 ? undefined : operand.constant }, offset + more), view: s.viewOf(memory) };
+}
+
+/** Makes an address of 64 bits one of 32. */
+export function numberAddress(s: JsBody, h: number): void {
+  if (s.stack[h].type !== I64) return;
+  const text = numberOf(s, h, true);
+  s.stack[h] = combine(I32, text, [s.stack[h]]);
 }
 
 /** An address, an index or a count as a number that `>>> 0` keeps; one of 64 bits that is too large becomes the largest, which no memory or table reaches. */

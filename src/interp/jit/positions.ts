@@ -28,6 +28,14 @@ export class Positions {
     return this.entry + this.#pairs[this.#lastUpTo(offset)];
   }
 
+  /** The first of the instructions that come from the byte. */
+  first(offset: number): number {
+    const pairs = this.#pairs;
+    let at = this.#lastUpTo(offset);
+    while (at >= 2 && pairs[at - 1] === pairs[at + 1]) at -= 2;
+    return this.entry + pairs[at];
+  }
+
   /** The instruction behind that one. */
   after(offset: number): number {
     return this.entry + this.#pairs[this.#lastUpTo(offset) + 2];

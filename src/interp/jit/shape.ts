@@ -84,9 +84,9 @@ function opensBlock(op: number): boolean {
   return op >= 0x02 && op <= 0x04 || op === 0x06 || op === 0x1f;
 }
 
-/** Calls in all their forms, and what throws to a handler. */
+/** Calls in all their forms, what throws to a handler, and what waits. */
 function callsOut(op: number): boolean {
-  return op >= 0x08 && op <= 0x0a || op >= 0x10 && op <= 0x15;
+  return op >= 0x08 && op <= 0x0a || op >= 0x10 && op <= 0x15 || op === 0xfe01 || op === 0xfe02;
 }
 
 /** Branches, and what begins another part of a block. */

@@ -11,7 +11,12 @@ import { I32 as I32_TYPE, F32 as F32_TYPE, F64 as F64_TYPE, I64 as I64_TYPE, V12
 import type { Emitted } from './body.js';
 import { emitFunction } from './emit.js';
 import * as helpers from './helpers.js';
+import { GuestException } from '../../errors.js';
 import type { Value } from '../engine.js';
+import { WasmException } from '../exception.js';
+import { WasmStruct } from '../gc.js';
+import { isOf } from '../ref-types.js';
+import type { RuntimeType } from '../rtt.js';
 import { Positions } from './positions.js';
 import { SCRATCH } from './vector-forms.js';
 import { sourceOf } from './sources.js';
@@ -61,7 +66,7 @@ while (`wasm$I32$${suffix}` in globalThis) suffix++;
 for (const [name, value] of Object.entries(GLOBALS)) Object.defineProperty(globalThis, `wasm$${name}$${suffix}`, { value, configurable: true });
 const global = (text: string) => text.replaceAll(/\b(?:V?F(?:32|64)|I(?:32|64)|[LS]32|X[A-Z]?\d+|U)(?=\[)/g, (name) => `wasm$${name}$${suffix}`);
 
-const PRELUDE = `"use strict"; const { K, KF, INST, begin, leave, stop, defer, carryOut, copied, filled, getRef, setRef, ${NAMES.join(', ')} } = $;\n`;
+const PRELUDE = `"use strict"; const { K, KF, INST, begin, leave, stop, defer, carryOut, copied, filled, getRef, setRef, unaligned, raise, raiseAgain, caught, unpack, isOf, newStruct, TAGS, F, ${NAMES.join(', ')} } = $;\n`;
 
 let tiers = 0;
 /** number in the names of sources -> the tier they are of */
@@ -104,6 +109,8 @@ export class Tier {
       },
       getRef: (slot: number) => runner.getRef(slot),
       setRef: (slot: number, value: Value) => runner.setRef(slot, value),
+      unaligned: () => { throw runner.unaligned(); },
+      ...exceptionsOf(inst, runner), isOf, newStruct: (rtt: RuntimeType, fields: Value[]) => new WasmStruct(rtt, fields), TAGS: inst.tags, F: inst.funcs,
       carryOut: (pc: number, fp: number) => runner.carryOut(inst, pc, fp),
       copied: (to: number, from: number, n: number) => copied(inst.memory!, to >>> 0, from >>> 0, n >>> 0),
       filled: (to: number, value: number, n: number) => filled(inst.memory!, to >>> 0, value, n >>> 0),
@@ -256,6 +263,7 @@ export class Tier {
       views.set(`V${index}`, view ?? `V${index}.v`);
       if (view === undefined) name(`V${index}`, inst.memories[index].cell);
     }
+    for (const index of emitted.types) name(`y${index}`, inst.code.types[index]);
     for (const index of emitted.globals) {
       const { words, at, type } = inst.globals[index];
       if (isRef(type.type)) {
@@ -286,6 +294,21 @@ export class Tier {
       }
     };
   }
+}
+
+/** What the handlers of compiled code call. */
+function exceptionsOf(inst: WasmInstance, runner: Runner) {
+  return {
+    raise: (index: number, slot: number): never => {
+      const tag = inst.tags[index];
+      throw new GuestException(new WasmException(tag, runner.readAll(tag.type.params, slot, true)));
+    },
+    raiseAgain: (exception: WasmException): never => {
+      throw new GuestException(exception);
+    },
+    caught: (error: unknown) => runner.caught(error),
+    unpack: ({ tag, values }: WasmException, slot: number) => tag.type.params.forEach((type, i) => runner.store(type, slot + i, values[i], true)),
+  };
 }
 
 /** Below so many bytes a loop is quicker than a call of the platform's function. */
