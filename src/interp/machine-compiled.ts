@@ -65,8 +65,8 @@ export abstract class CompiledMachine extends UnwindMachine {
       this.inst = inst;
       this.passed = true;
       forget();
-      if (!this.inHost) this.above = stackOf(error);
-      throw error;
+      if (!this.inHost && !(error instanceof WasmException)) this.above = stackOf(error);
+      throw asError(error);
     } finally {
       Error.stackTraceLimit = limit;
       this.fuel = FUEL_LEFT[0] + held;
@@ -95,11 +95,12 @@ export abstract class CompiledMachine extends UnwindMachine {
 
   /** What a handler of compiled code looks at; undefined for what passes through. */
   caught(error: unknown): WasmException | undefined {
-    if (!(error instanceof GuestException && error.exception instanceof WasmException)) return undefined;
+    const exception = error instanceof GuestException ? error.exception : error;
+    if (!(exception instanceof WasmException)) return undefined;
     this.inHost = false;
     forget();
     FUEL_LEFT[0] = Math.max(FUEL_LEFT[0] - CATCH, 0);
-    return error.exception;
+    return exception;
   }
 
   /** Carries out the register instruction at `pc` on a frame of compiled code. */
@@ -214,7 +215,7 @@ export abstract class CompiledMachine extends UnwindMachine {
         }
         value = this.readAll(results, top, false);
       } catch (error) {
-        const translated = this.inHost ? error : translate(error, this);
+        const translated = this.inHost ? error : translate(asError(error), this);
         this.inHost = false;
         forget();
         this.traceAbove(translated, stackOf(error));
@@ -243,6 +244,11 @@ function fuelOf(cell: Cell): number {
   for (const { ms, entries, fuel } of WARMING) if (age < ms || count < entries) return fuel;
   cell.since = WARM;
   return Infinity;
+}
+
+/** What compiled code throws without a stack has it from here on. */
+function asError(error: unknown): unknown {
+  return error instanceof WasmException ? new GuestException(error) : error;
 }
 
 /** Where an error comes from; its own text keeps the usual length. */

@@ -18,9 +18,13 @@ export function scripts(): readonly string[] {
 
 export interface Result { readonly index: number; readonly command: Command; readonly outcome: Outcome }
 
+export function scriptOf(name: string): Script {
+  return JSON.parse(readFileSync(`${DIR}/${name}.json`, 'utf8')) as Script;
+}
+
 /** Every command of a script, in order. */
 export async function runScript(name: string, subject: Subject): Promise<Result[]> {
-  const script = JSON.parse(readFileSync(`${DIR}/${name}.json`, 'utf8')) as Script;
+  const script = scriptOf(name);
   const run = new ScriptRun(script, subject);
   const results: Result[] = [];
   for (const [index, command] of script.commands.entries()) results.push({ index, command, outcome: await run.run(command) });

@@ -20,6 +20,12 @@ function carried(s: JsControl, tag: number): readonly ValType[] {
   return tag < 0 ? [] : module.types[module.tags[tag]].params;
 }
 
+/** Whether what stands here is in a `try` of JavaScript. */
+export function inTry(s: JsControl): boolean {
+  return s.labels.some(({ kind, inCatch }) => kind === 'try_table' || kind === 'try' && !inCatch);
+}
+
+/** Without the stack of JavaScript where the function itself may catch it: that takes the most time. */
 export function throwTag(s: JsControl, tag: number): void {
   const n = carried(s, tag).length;
   const first = s.height - n;
@@ -30,7 +36,8 @@ export function throwTag(s: JsControl, tag: number): void {
     const text = s.toSlot(s.stack[h], s.slot(h));
     if (text !== '') s.line(text);
   }
-  s.line(`${s.mark()}raise(${tag}, fp + ${s.slot(first)});`);
+  const made = `exception(${tag}, fp + ${s.slot(first)})`;
+  s.line(`${s.mark()}${inTry(s) ? `throw ${made}` : `raise(${made})`};`);
 }
 
 export function throwRef(s: JsControl): void {
@@ -39,13 +46,13 @@ export function throwRef(s: JsControl): void {
   const ref = s.pop();
   s.flush(TRAPS);
   s.temporaries.save();
-  s.line(`${s.mark()}raiseAgain(${ref.text});`);
+  s.line(`${s.mark()}raise(${ref.text});`);
 }
 
 export function rethrow(s: JsControl, depth: number): void {
   s.flush(TRAPS);
   s.temporaries.save();
-  s.line(`${s.mark()}raiseAgain(${s.stack[s.label(depth).height].text});`);
+  s.line(`${s.mark()}raise(${s.stack[s.label(depth).height].text});`);
 }
 
 export function tryTable(s: JsControl, { a: typeIndex, b: valType, c: count, catches }: InstrReader): void {

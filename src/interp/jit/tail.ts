@@ -6,6 +6,7 @@
 import { I32, type FuncType } from '../types.js';
 import { deferred } from './cold.js';
 import type { JsControl } from './control.js';
+import { inTry } from './exceptions.js';
 import { isFixed } from './operands.js';
 
 export function tailCall(s: JsControl, index: number): void {
@@ -38,10 +39,6 @@ function through(s: JsControl, type: FuncType, funcOf: (text: string) => string,
   s.pop();
   leaveTo(s, type, 'e.cell.f');
   s.line('}');
-}
-
-function inTry(s: JsControl): boolean {
-  return s.labels.some(({ kind, inCatch }) => kind === 'try_table' || kind === 'try' && !inCatch);
 }
 
 /** Arguments go to the frame's first slots, upwards, so that none is overwritten. */

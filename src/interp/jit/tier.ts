@@ -66,7 +66,7 @@ while (`wasm$I32$${suffix}` in globalThis) suffix++;
 for (const [name, value] of Object.entries(GLOBALS)) Object.defineProperty(globalThis, `wasm$${name}$${suffix}`, { value, configurable: true });
 const global = (text: string) => text.replaceAll(/\b(?:V?F(?:32|64)|I(?:32|64)|[LS]32|X[A-Z]?\d+|U)(?=\[)/g, (name) => `wasm$${name}$${suffix}`);
 
-const PRELUDE = `"use strict"; const { K, KF, INST, begin, leave, stop, defer, carryOut, copied, filled, getRef, setRef, unaligned, raise, raiseAgain, caught, unpack, isOf, newStruct, TAGS, F, ${NAMES.join(', ')} } = $;\n`;
+const PRELUDE = `"use strict"; const { K, KF, INST, begin, leave, stop, defer, carryOut, copied, filled, getRef, setRef, unaligned, exception, raise, caught, unpack, isOf, newStruct, TAGS, F, ${NAMES.join(', ')} } = $;\n`;
 
 let tiers = 0;
 /** number in the names of sources -> the tier they are of */
@@ -299,11 +299,11 @@ export class Tier {
 /** What the handlers of compiled code call. */
 function exceptionsOf(inst: WasmInstance, runner: Runner) {
   return {
-    raise: (index: number, slot: number): never => {
+    exception: (index: number, slot: number) => {
       const tag = inst.tags[index];
-      throw new GuestException(new WasmException(tag, runner.readAll(tag.type.params, slot, true)));
+      return new WasmException(tag, runner.readAll(tag.type.params, slot, true));
     },
-    raiseAgain: (exception: WasmException): never => {
+    raise: (exception: WasmException): never => {
       throw new GuestException(exception);
     },
     caught: (error: unknown) => runner.caught(error),
