@@ -86,6 +86,10 @@ export function makeCold(m: Runner): (w: number) => void {
       m.callFunc(target(), w >>> 12, 2);
     },
     'return_call.lazy'() {
+      if (m.inst.tier) {
+        m.callInPlace(m.inst.funcs[m.code[m.pc + 1]], 2);
+        return;
+      }
       const entry = m.inst.code.entry(m.code[m.pc + 1]);
       m.enter(m.inst);
       m.code[m.pc + 1] = entry;
