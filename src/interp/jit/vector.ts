@@ -226,7 +226,7 @@ function general(s: JsBody, { a: offset, b: memory, d: lastLane, a: lane }: Inst
   let mask = meaning.kind === 'each' && (/^S32$/.test(meaning.view) && / \? -1 : 0$/.test(meaning.text));
   let traps = false;
   let masks = true;
-  let view = s.view;
+  let view = '';
   [...params].forEach((letter, i) => {
     const h = first + i;
     if (letter === 'v') {
