@@ -14,21 +14,17 @@ export interface Packages {
 export interface Kernel extends Packages {
   /** what the command line calls it */
   readonly name: string;
-  /** runs only where the command line names it: for finding out where something came */
-  readonly extra?: boolean;
 }
 
-/** Debian's parts of one kernel since 6.19. */
-const split = (version: string, debian: string): RegExp[] => ['binary', 'modules', 'base'].map((part) => new RegExp(`^linux-${part}-${version}\\+${debian}-amd64$`));
-const backport = (version: string): Kernel => ({ name: version, arch: 'x64', suite: 'trixie-backports', packages: split(`${version.replace('.', '\\.')}\\.\\d+`, 'deb13'), extra: true });
+/** Debian's parts of the newest kernel, whichever it is. */
+const NEWEST = ['binary', 'modules', 'base'].map((part) => new RegExp(`^linux-${part}-\\d+\\.\\d+\\.\\d+\\+deb\\d+-amd64$`));
 
 export const KERNELS: readonly Kernel[] = [
   { name: '5.10', arch: 'x64', suite: 'bullseye', packages: [/^linux-image-5\.10\.0-\d+-amd64$/] },
   { name: '6.1', arch: 'x64', suite: 'bookworm', packages: [/^linux-image-6\.1\.0-\d+-amd64$/] },
   { name: '6.12', arch: 'x64', suite: 'trixie', packages: [/^linux-image-6\.12\.\d+\+deb13-amd64$/] },
-  { name: 'newest', arch: 'x64', suite: 'sid', packages: split('\\d+\\.\\d+\\.\\d+', 'deb\\d+') },
+  { name: 'newest', arch: 'x64', suite: 'sid', packages: NEWEST },
   { name: '6.12-arm64', arch: 'arm64', suite: 'trixie', packages: [/^linux-image-6\.12\.\d+\+deb13-arm64$/] },
-  backport('6.19'), backport('7.0'), backport('7.1'), backport('7.3'),
 ];
 
 export interface Machine {

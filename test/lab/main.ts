@@ -1,5 +1,5 @@
 /**
- * `npm run test:kernels -- [KERNEL…] [--json FILE] [-- COMMAND…]`: boots each kernel (default: all of kernels.ts but its extra ones) and runs the
+ * `npm run test:kernels -- [KERNEL…] [--json FILE] [-- COMMAND…]`: boots each kernel (default: all of kernels.ts) and runs the
  * command in it (default: the lab's own tests, every fixture, and the tests that tell most of another kernel), as many at a time
  * as the machine has room for. Prints what the guests print, then a table of what works where and a line a kernel; fails when
  * one of them does. LAB_SECONDS bounds one kernel's run, LAB_JOBS says how many run side by side, LAB_CACHE where kernels are kept.
@@ -30,7 +30,7 @@ const [, jsonFile] = jsonAt < 0 ? [] : words.splice(jsonAt, 2);
 if (jsonAt >= 0 && jsonFile === undefined) give('lab: --json wants the name of a file');
 const unknown = words.filter((word) => !KERNELS.some(({ name }) => name === word));
 if (unknown.length) give(`lab: no kernel ${unknown.join(', ')}; there are ${KERNELS.map(({ name }) => name).join(', ')}`);
-const kernels = KERNELS.filter(({ name, extra }) => (words.length === 0 ? !extra : words.includes(name)));
+const kernels = KERNELS.filter(({ name }) => words.length === 0 || words.includes(name));
 const missing = missingTools(kernels.map(({ arch }) => arch));
 if (missing.length) give(`lab: not installed: ${missing.join(', ')} (apt-get install ${missing.join(' ')})`);
 

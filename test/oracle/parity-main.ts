@@ -31,7 +31,7 @@ if (words.length === 0 || words.includes('running')) {
   results.set('running', readResults(stdout));
   if (status !== 0) process.exitCode = 1;
 }
-const kernels = known.filter(({ name, extra }) => (words.length === 0 ? !extra : words.includes(name)));
+const kernels = known.filter(({ name }) => words.length === 0 || words.includes(name));
 for (const { kernel, status, results: found, error } of await runKernels(kernels, `node ${script} ${loadTags}`, SECONDS)) {
   if (error !== undefined) console.error(`lab ${kernel.name}: ${error}`);
   if (found.size > 0) results.set(kernel.name, found);
