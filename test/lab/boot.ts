@@ -94,7 +94,9 @@ mkdir -p /guest/run/netns /guest/run/tmp
 ip link set lo up
 export HOME=/run/tmp TMPDIR=/run/tmp NO_COLOR=1 FORCE_COLOR=0 TERM=dumb NO_SKIP=1 LAB=${basename(image.root)} PATH='${path}' NODE_PATH=/userland/node_modules
 chroot /guest /bin/sh -c "$(cat /command)" </dev/null
-echo "LAB-EXIT $?"
+status=$?
+echo
+echo "LAB-EXIT $status"
 poweroff -f
 `);
   chmodSync(join(root, 'init'), 0o755);
