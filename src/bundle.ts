@@ -1,6 +1,6 @@
 /**
  * Builds what starts fast, of the modules that tsc has written to dist/es: dist/run.js and dist/cli/main.js, which start it;
- * dist/bundle.js, all modules of the command in one script; dist/bundle.cache, the code that V8 makes of what a run needs of it.
+ * dist/bundle.js, all modules of the command in one script; dist/bundle.ARCH.cache, the code that V8 makes of what a run needs of it.
  * Part of the build only; needs esbuild.
  */
 import { spawnSync } from 'node:child_process';

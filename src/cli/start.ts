@@ -10,8 +10,8 @@ import { Script } from 'node:vm';
 /** What the bundle exports: main.ts. */
 export type Bundle = Pick<typeof import('./main.js'), 'main' | 'end'>;
 
-/** Where things are below the folder of what is built. */
-export const BUNDLE = 'bundle.js', CACHE = 'bundle.cache', MODULES = 'es';
+/** Where things are below the folder of what is built. V8 takes another processor's cache for its own, and crashes: each has its file. */
+export const BUNDLE = 'bundle.js', CACHE = `bundle.${process.arch}.cache`, MODULES = 'es';
 
 /** Runs a command line to its end, and ends the process. @param dist the folder of what is built */
 export function start(dist: string, args: readonly string[]): void {

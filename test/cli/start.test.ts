@@ -15,7 +15,7 @@ const MODULE = join(dir, 'exit.wasm');
 writeFileSync(MODULE, assemble({ imports: [{ module: 'wasi_snapshot_preview1', name: 'proc_exit', type: 'i:' }], memory: { min: 1 }, funcs: [{ type: ':', export: '_start', body: [['i32.const', 42], ['call', 0]] }] }));
 /** as users start it: coverage would take the modules instead of the bundle */
 const PLAIN = { ...process.env, NODE_V8_COVERAGE: undefined };
-const CACHE = readFileSync(`${root}dist/bundle.cache`);
+const CACHE = readFileSync(`${root}dist/bundle.${process.arch}.cache`);
 
 /** A copy of what is built, without the modules, with that cache. */
 function built(name: string, cache: Uint8Array | undefined): string {
@@ -24,14 +24,14 @@ function built(name: string, cache: Uint8Array | undefined): string {
     mkdirSync(dirname(join(copy, file)), { recursive: true });
     copyFileSync(`${root}dist/${file}`, join(copy, file));
   }
-  if (cache) writeFileSync(join(copy, 'bundle.cache'), cache);
+  if (cache) writeFileSync(join(copy, `bundle.${process.arch}.cache`), cache);
   return copy;
 }
 
 suite('start', (test) => {
   test('the cache is one that this node takes', () => {
     const script = `const { readFileSync } = require('node:fs');
-      const source = readFileSync('${root}dist/bundle.js', 'latin1'), cachedData = readFileSync('${root}dist/bundle.cache');
+      const source = readFileSync('${root}dist/bundle.js', 'latin1'), cachedData = readFileSync('${root}dist/bundle.${process.arch}.cache');
       console.log(new (require('node:vm').Script)(source, { cachedData }).cachedDataRejected);`;
     const { stdout, stderr } = spawnSync(process.execPath, ['-e', script], { encoding: 'utf8', env: PLAIN });
     assert.equal([stdout, stderr], ['false\n', '']);
@@ -64,7 +64,7 @@ suite('start', (test) => {
     const { stdout } = spawnSync('npm', ['pack', '--dry-run', '--ignore-scripts', '--json'], { cwd: root, encoding: 'utf8' });
     const [{ files }] = JSON.parse(stdout) as [{ files: { path: string }[] }];
     const held = new Set(files.map(({ path }) => path));
-    const wanted = ['package.json', 'run.js', 'cli/main.js', 'bundle.js', 'bundle.cache', 'es/package.json', 'es/index.js', 'es/index.d.ts'];
+    const wanted = ['package.json', 'run.js', 'cli/main.js', 'bundle.js', `bundle.${process.arch}.cache`, 'es/package.json', 'es/index.js', 'es/index.d.ts'];
     assert.equal(wanted.filter((file) => !held.has(`dist/${file}`)), []);
   });
 });
