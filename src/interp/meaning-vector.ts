@@ -51,10 +51,21 @@ const splat = (bits: 8 | 16, number: string, before = ''): VectorMeaning => each
 /** Short lanes, four or two at a time: the upper bit of each is set apart, so that nothing is carried from lane to lane. */
 function byWords(bits: 8 | 16): Table {
   const upper = bits === 8 ? '0x80808080' : '0x80008000', rest = bits === 8 ? '0x7f7f7f7f' : '0x7fff7fff';
+  // all bits of a lane whose upper one is set in `carry`
+  const spread = bits === 8 ? '(carry >>> 7) * 255' : '(carry >>> 15) * 65535';
+  /** by whether x is below y, without signs: whether x - y borrows */
+  const below = (text: string, x: string, y: string): VectorMeaning => ({ kind: 'each', view: 'S32', text, lets: `const rest = ((${x}.S32 | ${upper}) - (${y}.S32 & ${rest})) ^ ((${x}.S32 ^ ~${y}.S32) & ${upper}), carry = ((~${x}.S32 & ${y}.S32) | (~(${x}.S32 ^ ${y}.S32) & rest)) & ${upper};` });
   return {
     add: each('S32', `((a.S32 & ${rest}) + (b.S32 & ${rest})) ^ ((a.S32 ^ b.S32) & ${upper})`),
     sub: each('S32', `((a.S32 | ${upper}) - (b.S32 & ${rest})) ^ ((a.S32 ^ ~b.S32) & ${upper})`),
     avgr_u: each('S32', `(a.S32 | b.S32) - (((a.S32 ^ b.S32) >>> 1) & ${rest})`),
+    add_sat_u: {
+      kind: 'each', view: 'S32', text: `sum | ${spread}`,
+      lets: `const sum = ((a.S32 & ${rest}) + (b.S32 & ${rest})) ^ ((a.S32 ^ b.S32) & ${upper}), carry = ((a.S32 & b.S32) | ((a.S32 | b.S32) & ~sum)) & ${upper};`,
+    },
+    gt_u: below(spread, 'b', 'a'), lt_u: below(spread, 'a', 'b'),
+    le_u: below(`~(${spread})`, 'b', 'a'), ge_u: below(`~(${spread})`, 'a', 'b'),
+    ...bits === 8 ? { bitmask: scalar([0, 1, 2, 3].map((i) => `Math.imul((a.S32[${i}] >>> 7) & 0x01010101, 0x10204080) >>> 28 << ${4 * i}`).join(' | ')) } : {},
   };
 }
 
