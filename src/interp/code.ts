@@ -2,10 +2,12 @@
  * The register code of one module's functions, in one growing array, with the pool of its 64-bit constants and the way back
  * from a position to a function and a byte of the module. lower.ts fills it, function by function, when one is first called.
  */
+import { FUSED } from './core.js';
 import { coreOp } from './core-ops.js';
 import { lowerFunction, offsetsOf } from './lower.js';
 import { findClause, type Clause, type Handler } from './handlers.js';
 import type { WasmTag } from './exception.js';
+import type { Fused } from './files.js';
 import type { Module } from './module.js';
 import { runtimeTypes, type RuntimeType } from './rtt.js';
 import { validateBody } from './validate.js';
@@ -14,6 +16,14 @@ import { validateBody } from './validate.js';
 export const RETURN_BASE = 0, RETURN_CROSS = 1, RETURN_HOST = 2;
 /** Every module's code begins with the three instructions that stand at those positions. */
 const MARKERS = ['return.base', 'return.cross', 'return.host'] as const;
+
+/** What wants to know where a module spends its time. */
+export interface Watch {
+  /** Calls and back-edges that the loop may run before it is told again where it is. */
+  patience(pc: number): number;
+  /** So many have been run since, and the loop is now at `pc`. */
+  spent(pc: number): void;
+}
 
 export class ModuleCode {
   words = new Int32Array(1024);
@@ -35,6 +45,11 @@ export class ModuleCode {
   /** function index -> position of the header of its plain code, and the other way round */
   readonly #plain = new Map<number, number>();
   readonly #plainStarts = new Set<number>();
+
+  /** fused instructions by their numbers; there is none where V8 is not to generate code, or the module has not run for long */
+  readonly fused: Fused[] = [];
+  /** decides what is fused while the code runs */
+  watch: Watch | undefined;
 
   /** type index -> number that is equal for equal types of all modules */
   readonly typeIds: Int32Array;
@@ -107,6 +122,28 @@ export class ModuleCode {
       this.#pool.set(value, at);
     }
     return at;
+  }
+
+  /** Position behind the last word of a function that has been lowered. */
+  end(index: number): number {
+    const at = this.#startBefore(this.#entries[index]);
+    return at + 1 < this.#starts.length ? this.#starts[at + 1] : this.length;
+  }
+
+  isLowered(index: number): boolean {
+    return this.#entries[index] !== 0;
+  }
+
+  /** Positions at which a function goes on with what it catches. */
+  catches(index: number): readonly number[] {
+    const entry = this.#entries[index];
+    return (this.#handlers.get(entry) ?? []).flatMap(({ clauses }) => clauses.map(({ target }) => entry + target));
+  }
+
+  /** Puts a fused instruction in place of the first one of those that it stands for. */
+  fuse(at: number, how: Fused): void {
+    this.words[at] = FUSED | this.fused.length << 12;
+    this.fused.push(how);
   }
 
   /** Which function a position belongs to. */

@@ -2,11 +2,15 @@
  * Prints core.ts, the interpreter's loop, from core-table.ts: one `switch` whose labels are literals, which V8 turns into one
  * jump table. `test/interp/core.test.ts` compares what is committed with what this prints.
  */
-import { CORE_OPS, FIRST_VECTOR, FORMAT_WORDS, type CoreOp } from './core-table.js';
+import { FORMAT_WORDS, VECTOR_NAMES, coreOps, type CoreOp } from './core-table.js';
+
+const FIRST_VECTOR = coreOps().length - VECTOR_NAMES.length;
+/** behind the vector instructions and the two that do nothing (vector.ts) */
+const FUSED = coreOps().length + 2;
 
 /** The text of src/interp/core.ts. */
 export function coreSource(): string {
-  return `${HEAD}${CORE_OPS.map((op, number) => op.format === 'cold' || op.format === 'vector' ? '' : caseOf(op, number)).join('')}${TAIL}${names()}`;
+  return `${HEAD}${coreOps().map((op, number) => op.format === 'cold' || op.format === 'vector' ? '' : caseOf(op, number)).join('')}${TAIL}${names()}`;
 }
 
 /** What core-table.ts says and a run needs: evaluating that file takes 2 ms of a fresh process. */
@@ -14,11 +18,13 @@ function names(): string {
   const list = (items: readonly string[]) => `[\n${`${items.map((item) => `'${item}',`).join(' ')} `.replaceAll(/(.{1,140}) /g, '  $1\n')}]`;
   return `
 /** The register instructions by their numbers. */
-export const CORE_NAMES: readonly string[] = ${list(CORE_OPS.map(({ name }) => name))};
+export const CORE_NAMES: readonly string[] = ${list(coreOps().map(({ name }) => name))};
 /** The number of the first vector instruction: all behind it are such. */
 export const FIRST_VECTOR = ${FIRST_VECTOR};
+/** The number of all fused instructions (fuse.ts). */
+export const FUSED = ${FUSED};
 /** Where the operands of those before it are. */
-export const CORE_FORMATS: readonly Format[] = ${list(CORE_OPS.slice(0, FIRST_VECTOR).map(({ format }) => format))};
+export const CORE_FORMATS: readonly Format[] = ${list(coreOps().slice(0, FIRST_VECTOR).map(({ format }) => format))};
 `;
 }
 
@@ -65,6 +71,7 @@ export function makeCore(files: Files, m: Machine, cold: (w: number) => void, ve
 
 const TAIL = `        // falls through
         default:
+          if ((w & 0xfff) === ${FUSED}) break run;
           if ((w & 0xfff) >= ${FIRST_VECTOR}) {
             const vector = vectors[(w & 0xfff) - ${FIRST_VECTOR}];
             const x = code[pc + 1];

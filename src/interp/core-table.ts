@@ -19,7 +19,13 @@ import { VECTOR_ROWS } from './opcodes-vector.js';
  * The last word of a branch is its distance, in words from the instruction's first.
  */
 export type Format = 'd' | 'da' | 'dab' | 'dak' | 'dk' | 'dkk' | 'dabc' | 's' | 'sak' | 'sk' | 'skk' | 'none' | 'own' | 'cold' | 'vector';
-export interface CoreOp { readonly name: string; readonly format: Format; readonly text: string }
+export interface CoreOp {
+  readonly name: string;
+  readonly format: Format;
+  readonly text: string;
+  /** of a branch on a condition: that alone, with the second operand as `%b` or `%k` */
+  readonly condition?: string;
+}
 
 export const FORMAT_WORDS: { readonly [F in Format]: number } = {
   d: 1, da: 2, dab: 2, dak: 3, dk: 2, dkk: 3, dabc: 3, s: 1, sak: 3, sk: 2, skk: 3, none: 1, own: 0, cold: 0, vector: 0,
@@ -103,8 +109,8 @@ const TAKE = (word: number) => `{ const by = code[pc + ${word}]; pc += by; if (b
 function branchOps(): CoreOp[] {
   const ops: CoreOp[] = [
     { name: 'br', format: 'own', text: 'const by = code[pc + 1]; pc += by; if (by <= 0 && --fuel < 0) break run;' },
-    { name: 'br_if', format: 'own', text: `if (I32[%d] !== 0) ${TAKE(1)}` },
-    { name: 'br_unless', format: 'own', text: `if (I32[%d] === 0) ${TAKE(1)}` },
+    { name: 'br_if', format: 'own', text: `if (I32[%d] !== 0) ${TAKE(1)}`, condition: 'I32[%d] !== 0' },
+    { name: 'br_unless', format: 'own', text: `if (I32[%d] === 0) ${TAKE(1)}`, condition: 'I32[%d] === 0' },
     { name: 'br_table', format: 'own', text: 'const i = I32[%d] >>> 0, n = code[pc + 1]; const by = code[pc + 2 + (i < n ? i : n)]; pc += by; if (by <= 0 && --fuel < 0) break run;' },
   ];
   for (const [name, meaning] of Object.entries(MEANING)) {
@@ -113,10 +119,11 @@ function branchOps(): CoreOp[] {
     const { operand } = kindsOf(name);
     const file = FILE[operand];
     const with0 = meaning.replaceAll('$0', `${file}[%d]`);
-    const rr = with0.replaceAll('$1', `${file}[fp + code[pc + 1]]`);
-    ops.push({ name: `br_if.${name}`, format: 'own', text: `if (${rr}) ${TAKE(2)}` });
-    if (operand === 'i' || operand === 'l') ops.push({ name: `br_if.${name}.k`, format: 'own', text: `if (${with0.replaceAll('$1', operand === 'i' ? 'code[pc + 1]' : 'k64[code[pc + 1]]')}) ${TAKE(2)}` });
-    else ops.push({ name: `br_unless.${name}`, format: 'own', text: `if (!(${rr})) ${TAKE(2)}` });
+    const add = (name: string, condition: string) => ops.push({ name, format: 'own', condition, text: `if (${condition.replaceAll('%b', 'fp + code[pc + 1]').replaceAll('%k', 'code[pc + 1]')}) ${TAKE(2)}` });
+    const both = with0.replaceAll('$1', `${file}[%b]`);
+    add(`br_if.${name}`, both);
+    if (operand === 'i' || operand === 'l') add(`br_if.${name}.k`, with0.replaceAll('$1', constant(operand)));
+    else add(`br_unless.${name}`, `!(${both})`);
   }
   return ops;
 }
@@ -203,11 +210,11 @@ export const COLD = [
 export const VECTOR_NAMES: readonly string[] = ['v128.move', 'v128.select', ...VECTOR_ROWS.map(([, name]) => name)];
 
 /** In the order of their numbers. call_indirect is the last hot one: it falls through to the cold ones. Vector instructions are functions (vector-gen.ts). */
-export const CORE_OPS: readonly CoreOp[] = [
-  ...COLD.map((name): CoreOp => ({ name, format: 'cold', text: '' })),
-  ...simpleOps(), ...MEMORY, ...MEMORY_CONSTANT, ...branchOps(), ...OTHER,
-  ...VECTOR_NAMES.map((name): CoreOp => ({ name, format: 'vector', text: '' })),
-];
-
-/** The number of the first vector instruction: all behind it are such. */
-export const FIRST_VECTOR = CORE_OPS.length - VECTOR_NAMES.length;
+let ops: readonly CoreOp[] | undefined;
+export function coreOps(): readonly CoreOp[] {
+  return ops ??= [
+    ...COLD.map((name): CoreOp => ({ name, format: 'cold', text: '' })),
+    ...simpleOps(), ...MEMORY, ...MEMORY_CONSTANT, ...branchOps(), ...OTHER,
+    ...VECTOR_NAMES.map((name): CoreOp => ({ name, format: 'vector', text: '' })),
+  ];
+}

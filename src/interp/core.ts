@@ -311,6 +311,7 @@ export function makeCore(files: Files, m: Machine, cold: (w: number) => void, ve
         case 353: { /* call_indirect */ const f = m.inst.tables[code[pc + 3]].funcs[I32[fp + code[pc + 1]] >>> 0]; if (f && f.instance === m.inst && f.typeId === code[pc + 2] && m.inst.code.entries[f.index] !== 0) { const entry = m.inst.code.entries[f.index], top = fp + (w >>> 12); if (top + code[entry] > SLOTS || sp >= m.spLimit) throw m.exhausted(sp, top); if (--fuel < 0) break run; CS[sp] = pc + 4; CS[sp + 1] = fp; sp += 2; fp = top; for (let i = fp + code[entry + 1], end = fp + code[entry + 2]; i < end; i++) { I32[i] = 0; F64[i] = 0; } pc = entry + 3; continue run; } }
         // falls through
         default:
+          if ((w & 0xfff) === 614) break run;
           if ((w & 0xfff) >= 354) {
             const vector = vectors[(w & 0xfff) - 354];
             const x = code[pc + 1];
@@ -411,6 +412,8 @@ export const CORE_NAMES: readonly string[] = [
 ];
 /** The number of the first vector instruction: all behind it are such. */
 export const FIRST_VECTOR = 354;
+/** The number of all fused instructions (fuse.ts). */
+export const FUSED = 614;
 /** Where the operands of those before it are. */
 export const CORE_FORMATS: readonly Format[] = [
   'cold', 'cold', 'cold', 'cold', 'cold', 'cold', 'cold', 'cold', 'cold', 'cold', 'cold', 'cold', 'cold', 'cold', 'cold', 'cold', 'cold',

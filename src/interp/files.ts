@@ -37,6 +37,16 @@ export type Files = typeof FILES;
 /** Why the loop was left. FUEL: the slice is spent. TIER: a function begins that may be compiled. BREAK: a breakpoint. */
 export const FUEL = 0, DONE = 1, WAIT = 2, TIER = 3, BREAK = 4;
 
+/**
+ * Carries out a fused instruction, and those that follow it in its function as far as they are fused (fuse.ts).
+ * @param number of the instruction
+ * @returns the position to go on at; the rest of the state is in STATE
+ */
+export type Fused = (number: number, fp: number) => number;
+/** What goes in and out of fused instructions: fuel, sp, fp, and after a trap the position of the instruction. */
+export const STATE = new Int32Array(4);
+export const STATE_FUEL = 0, STATE_SP = 1, STATE_FP = 2, STATE_TRAP = 3;
+
 const NO_VIEW = new DataView(new ArrayBuffer(0));
 const NO_WORDS = new Int32Array(0);
 
@@ -66,6 +76,8 @@ export class Machine {
   k64: BigInt64Array = new BigInt64Array(0);
   kf64: Float64Array = new Float64Array(0);
   k32: Int32Array = NO_WORDS;
+  /** of the fused instructions of the module's code, by their numbers */
+  fused: readonly Fused[] = [];
   readonly refs: Value[] = [];
 
   /** Makes `inst` the one whose function runs, or takes notice that its memory or code has moved. */
@@ -73,6 +85,7 @@ export class Machine {
     this.inst = inst;
     const { code } = inst;
     this.code = code.words;
+    this.fused = code.fused;
     this.k64 = code.k64;
     this.kf64 = code.kf64;
     this.k32 = code.k32;

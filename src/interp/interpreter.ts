@@ -1,5 +1,6 @@
 /** The interpreter as an engine: register code in explicit frames (ARCHITECTURE.md). Needs no code generation at run time. */
 import type { Engine } from './engine.js';
+import { Fuser } from './fuse.js';
 import { WasmInstance } from './instance.js';
 import { FEATURES_ALL } from './opcodes.js';
 import { runner } from './run.js';
@@ -16,7 +17,9 @@ export const interpreter: Engine = {
     return (options?.validate === 'lazily' ? decodeLazily : decodeAndValidate)(bytes, FEATURES_ALL);
   },
   instantiate(module, imports, options) {
-    return new WasmInstance(module, imports, options?.limits);
+    const instance = new WasmInstance(module, imports, options?.limits);
+    instance.code.watch ??= new Fuser(instance.code, runner);
+    return instance;
   },
   restore(module, imports, snapshot, options) {
     return restore(new WasmInstance(module, imports, options?.limits, undefined, false), snapshot, options?.references);

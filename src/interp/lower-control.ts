@@ -256,6 +256,7 @@ export class ControlStack extends OperandStack {
     this.last = -1;
     const { pairs } = this;
     while (pairs && pairs.length > 0 && pairs[pairs.length - 2] >= last) pairs.length -= 2;
+    if (pairs && this.heights) this.heights.length = pairs.length;
   }
 
   /** @returns the instruction, and its word for the distance */

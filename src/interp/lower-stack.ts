@@ -39,9 +39,14 @@ export class OperandStack {
   /** the last instruction, where it did nothing but write the topmost operand's own slot; else -1 */
   last = -1;
   offset = 0;
+  /** of the operand stack before the instruction that is being lowered */
+  before = 0;
 
-  /** @param plain every operand is in its own slot between two instructions, and each begins with `step` */
-  constructor(readonly code: ModuleCode, readonly index: number, readonly pairs: number[] | undefined, readonly plain: boolean, readonly observe: Observe | undefined) {
+  /**
+   * @param plain every operand is in its own slot between two instructions, and each begins with `step`
+   * @param heights of the operand stack at each register instruction: how many operands may still be read from there on, and behind it
+   */
+  constructor(readonly code: ModuleCode, readonly index: number, readonly pairs: number[] | undefined, readonly plain: boolean, readonly observe: Observe | undefined, readonly heights?: number[]) {
     const { module } = code;
     this.type = module.types[module.funcs[index]];
     this.locals = [...this.type.params];
@@ -61,6 +66,7 @@ export class OperandStack {
     const at = this.n;
     if (at + 4 > this.out.length) this.grow();
     this.pairs?.push(at, this.offset);
+    this.heights?.push(Math.max(this.before, this.height), this.height);
     this.out[at] = w0;
     this.n = at + 1;
     if (w1 !== undefined) this.out[this.n++] = w1;

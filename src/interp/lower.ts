@@ -39,6 +39,23 @@ export function offsetsOf(code: ModuleCode, index: number, plain = false): Int32
 /** `else`, `catch`, `delegate`, `catch_all` and `end` are no instructions: nothing stops there. */
 const DELIMITERS: ReadonlySet<number> = new Set([0x05, 0x07, 0x18, 0x19, 0x0b]);
 
+/** Where a function's register instructions begin, from its header on, and which slots are in use there. */
+export interface Boundaries {
+  readonly at: readonly number[];
+  /** slots below this one may still be read from there on; behind the instruction, but for its result */
+  readonly live: readonly number[];
+  readonly after: readonly number[];
+}
+
+export function boundariesOf(code: ModuleCode, index: number): Boundaries {
+  const pairs: number[] = [], heights: number[] = [];
+  const lowering = new Lowering(code, index, pairs, false, undefined, heights);
+  lowering.run();
+  const every = (values: readonly number[], first: number, add: number) => values.flatMap((value, i) => i % 2 === first ? [value + add] : []);
+  const locals = lowering.locals.length;
+  return { at: every(pairs, 0, 0), live: every(heights, 0, locals), after: every(heights, 1, locals) };
+}
+
 class Lowering extends TryStack {
   run(): Lowered {
     const { module } = this.code;
@@ -58,6 +75,7 @@ class Lowering extends TryStack {
     while (instr.pos < instr.end) {
       instr.next();
       this.offset = instr.offset;
+      this.before = this.height;
       const { op } = instr;
       if (dead) {
         if (op >= 0x02 && op <= 0x04 || op === 0x06 || op === 0x1f) skipped++;

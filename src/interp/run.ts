@@ -10,6 +10,7 @@ import { makeCore } from './core.js';
 import type { RunOptions, Value } from './engine.js';
 import { BREAK, DONE, FILES, FUEL, MAX_DEPTH, SLOTS, TIER, WAIT } from './files.js';
 import type { WasmFunc } from './func.js';
+import { isFused, makeFused } from './fuse-core.js';
 import type { WasmInstance } from './instance.js';
 import { left } from './jit/unwinding.js';
 import { C } from './lower-table.js';
@@ -43,6 +44,7 @@ export type Stopped = 'done' | 'budget' | 'break' | 'host' | 'depth' | 'trap' | 
 
 export class Runner extends FiberMachine {
   protected readonly cold = makeCold(this);
+  readonly #fused = makeFused(this, this.cold);
   readonly #core = makeCore(FILES, this, this.cold, vectorFunctions(FILES));
   /** to be called once, when a guest has used up its first slice */
   trainer: (() => void) | undefined;
@@ -366,12 +368,14 @@ export class Runner extends FiberMachine {
         this.enterCompiled(cell);
       } else {
         const total = this.fuel;
-        const { pc } = this, granted = tier ? Math.min(total, tier.patience(pc)) : total;
+        const { pc } = this, watch = tier ?? this.inst.code.watch, granted = watch ? Math.min(total, watch.patience(pc)) : total;
         this.fuel = granted;
         try {
-          this.#core();
+          if (isFused(this.code[this.pc])) this.#fused();
+          else this.#core();
         } finally {
           tier?.spent(pc, granted - this.fuel);
+          if (!tier && this.fuel < 0) this.inst.code.watch?.spent(this.pc);
           this.fuel += total - granted;
         }
         if (this.exit === TIER) this.exit = FUEL;

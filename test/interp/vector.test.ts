@@ -6,7 +6,8 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { Trap } from '#src/errors.js';
 import { coreOp } from '#src/interp/core-ops.js';
-import { FIRST_VECTOR, VECTOR_NAMES } from '#src/interp/core-table.js';
+import { VECTOR_NAMES } from '#src/interp/core-table.js';
+import { FIRST_VECTOR } from '#src/interp/core.js';
 import type { Extern, Func, Global, HostFunc, HostResult, Imports, Instance, Memory, Value } from '#src/interp/engine.js';
 import { WasmGlobal } from '#src/interp/global.js';
 import { interpreter } from '#src/interp/interpreter.js';

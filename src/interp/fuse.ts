@@ -1,0 +1,152 @@
+/**
+ * Watches where a module spends its time in the interpreter, and fuses the instructions of these functions: a region of them
+ * (fuse-regions.ts) becomes one, whose text (fuse-text.ts) V8 compiles, in one function of JavaScript with the other regions.
+ * The code keeps its positions: a fused instruction stands in place of the first one of its region, the others stay behind it.
+ * Frames stay what they are, and so does what fuel is spent for. Needs code generation; where that is forbidden nothing is fused.
+ */
+import type { ModuleCode, Watch } from './code.js';
+import { coreOp } from './core-ops.js';
+import { FILES, STATE, STATE_FP, STATE_FUEL, STATE_SP, STATE_TRAP, type Fused, type Machine } from './files.js';
+import { regionsOf, stepsOf, type Region } from './fuse-regions.js';
+import { regionText } from './fuse-text.js';
+import { throughGlobals } from './globals.js';
+import * as meaning from './meaning.js';
+import { makeVectors, type Vector } from './vector-core.js';
+
+/** calls and back-edges between two looks at the position, at least, and as much again at most; more where all is fused */
+const INTERVAL = 128, MAX_INTERVAL = 50_000;
+/** looks before anything is fused, and looks at a function */
+const LOOKS = 32, FUNCTION_LOOKS = 2;
+/** Characters of one function of JavaScript: V8 takes long for large ones, and optimises none of more than 60 KB of its byte code. */
+const MAX_TEXT = 24_000;
+/** numbers of fused instructions have 20 bits */
+const MAX_NUMBERS = 1 << 20;
+
+const CALL = coreOp('call'), CALL_INDIRECT = coreOp('call_indirect'), CALL_LAZY = coreOp('call.lazy');
+const HELPERS = Object.keys(meaning).filter((name) => name !== 'MEANING');
+
+let vectors: readonly Vector[] | undefined;
+
+export class Fuser implements Watch {
+  readonly #code: ModuleCode;
+  readonly #machine: Machine;
+  /** function -> looks */
+  readonly #seen = new Map<number, number>();
+  readonly #done = new Set<number>();
+  #looks = 0;
+  #interval = INTERVAL;
+  #random = 1;
+  #forbidden = false;
+
+  constructor(code: ModuleCode, machine: Machine) {
+    this.#code = code;
+    this.#machine = machine;
+  }
+
+  patience(): number {
+    if (this.#forbidden) return Infinity;
+    // not in step with what it watches
+    this.#random = Math.imul(this.#random, 0x915f77f5) + 1;
+    return this.#interval + (this.#random >>> 8) % this.#interval;
+  }
+
+  spent(pc: number): void {
+    if (this.#forbidden) return;
+    const { module, words } = this.#code;
+    this.#looks++;
+    const here = this.#code.functionAt(pc) as number | undefined;
+    if (here !== undefined) this.#look(here);
+    // the loop stops at a call before it is carried out
+    const op = words[pc] & 0xfff;
+    if (op === CALL) this.#look(this.#code.functionAt(words[pc + 1]));
+    if (op === CALL_INDIRECT) {
+      const { inst, fp } = this.#machine;
+      const func = inst.tables[words[pc + 3]].funcs[FILES.I32[fp + words[pc + 1]] >>> 0];
+      if (func && func.instance === inst && func.index >= module.imported.func && this.#code.isLowered(func.index)) this.#look(func.index);
+    }
+  }
+
+  #look(index: number): void {
+    if (this.#done.has(index)) {
+      this.#interval = Math.min(MAX_INTERVAL, this.#interval + (this.#interval >> 3));
+      return;
+    }
+    this.#interval = INTERVAL;
+    const looks = (this.#seen.get(index) ?? 0) + 1;
+    this.#seen.set(index, looks);
+    if (this.#looks < LOOKS || looks < FUNCTION_LOOKS) return;
+    this.fuse(index);
+  }
+
+  /** Fuses the instructions of a function. */
+  fuse(index: number): void {
+    if (this.#done.has(index) || this.#forbidden) return;
+    this.#done.add(index);
+    const code = this.#code;
+    code.entry(index);
+    this.#resolve(index);
+    const chunks: Region[][] = [];
+    let size = Infinity;
+    for (const region of regionsOf(stepsOf(code, index), code.catches(index))) {
+      const { length } = regionText(code, region, new Map());
+      if (size + length > MAX_TEXT) {
+        chunks.push([]);
+        size = 0;
+      }
+      chunks[chunks.length - 1].push(region);
+      size += length;
+    }
+    chunks.forEach((regions, i) => this.#fuse(regions, `${index}/${i}`));
+    this.#machine.enter(this.#machine.inst);
+  }
+
+  #fuse(regions: readonly Region[], name: string): void {
+    const code = this.#code;
+    const first = code.fused.length;
+    if (first + regions.length > MAX_NUMBERS) return;
+    const numbers = new Map(regions.map(({ start }, i) => [start, first + i]));
+    const texts = regions.map((region) => regionText(code, region, numbers));
+    let fused: Fused;
+    try {
+      fused = this.#make(first, texts, name);
+    } catch (error) {
+      // code generation is forbidden
+      if (!(error instanceof EvalError)) throw error;
+      this.#forbidden = true;
+      return;
+    }
+    for (const at of numbers.keys()) code.fuse(at, fused);
+  }
+
+  #make(first: number, texts: readonly string[], name: string): Fused {
+    const text = texts.join('');
+    const used = [...new Set(text.match(/\b[vd]\d+\b/g))].map((variable) => `${variable} = ${variable.startsWith('d') ? '0.5' : '0'}`);
+    const source = `"use strict"; const { m, STATE, vectors, ${HELPERS.join(', ')} } = $;
+return function fused(number, fp) {
+const { view, g32, k64, kf64, code: words } = m;
+let pc = 0, fuel = STATE[${STATE_FUEL}], sp = STATE[${STATE_SP}]${used.map((variable) => `, ${variable}`).join('')};
+try { run: for (;;) switch (number) {
+${texts.map((region, i) => `case ${first + i}: {\n${region}\n}\n`).join('')}default: throw new Error('bug: no such region');
+} } catch (error) { STATE[${STATE_TRAP}] = pc; STATE[${STATE_FUEL}] = fuel; throw error; }
+STATE[${STATE_FUEL}] = fuel; STATE[${STATE_SP}] = sp; STATE[${STATE_FP}] = fp;
+return pc; };
+//# sourceURL=wasm-fused:${name}`;
+    if (text.includes('vectors[')) vectors ??= makeVectors(FILES);
+    return new Function('$', throughGlobals(source))({ ...meaning, m: this.#machine, STATE, vectors }) as Fused;
+  }
+
+  /** Calls that have not been carried out yet become those of a known position. */
+  #resolve(index: number): void {
+    const code = this.#code;
+    const lazy = stepsOf(code, index).filter(({ at }) => (code.words[at] & 0xfff) === CALL_LAZY);
+    for (const { at } of lazy) {
+      try {
+        const entry = code.entry(code.words[at + 1]);
+        code.words[at] = code.words[at] & ~0xfff | CALL;
+        code.words[at + 1] = entry;
+      } catch {
+        // too big a frame: whoever calls it is told
+      }
+    }
+  }
+}
