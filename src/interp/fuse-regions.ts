@@ -85,7 +85,8 @@ export function regionsOf(steps: readonly Step[], catches: readonly number[]): R
     own.push(step);
     const following = steps[i + 1];
     if (following && !starts.has(following.at)) return;
-    regions.push({ start: own[0].at, steps: own, end: step.next, live: following ? following.live : 0 });
+    // what does not fit there is the common loop's business, which has to find the instruction as it is
+    if (own[0].op.name !== 'call_indirect') regions.push({ start: own[0].at, steps: own, end: step.next, live: following ? following.live : 0 });
     own = [];
   });
   return regions;

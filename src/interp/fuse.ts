@@ -30,6 +30,7 @@ let vectors: readonly Vector[] | undefined;
 export class Fuser implements Watch {
   readonly #code: ModuleCode;
   readonly #machine: Machine;
+  readonly #onForbidden: () => void;
   /** function -> looks */
   readonly #seen = new Map<number, number>();
   readonly #done = new Set<number>();
@@ -38,8 +39,10 @@ export class Fuser implements Watch {
   #random = 1;
   #forbidden = false;
 
-  constructor(code: ModuleCode, machine: Machine) {
+  /** @param onForbidden called where code generation is forbidden, and the common loop is all there is */
+  constructor(code: ModuleCode, machine: Machine, onForbidden: () => void) {
     this.#code = code;
+    this.#onForbidden = onForbidden;
     this.#machine = machine;
   }
 
@@ -78,6 +81,20 @@ export class Fuser implements Watch {
     this.fuse(index);
   }
 
+  /** Fuses all functions, at once: for tests. */
+  fuseAll(): void {
+    const { funcs, imported } = this.#code.module;
+    for (let i = imported.func; i < funcs.length; i++) {
+      try {
+        this.#code.entry(i);
+      } catch {
+        // too big a frame: whoever calls it is told
+        continue;
+      }
+      this.fuse(i);
+    }
+  }
+
   /** Fuses the instructions of a function. */
   fuse(index: number): void {
     if (this.#done.has(index) || this.#forbidden) return;
@@ -97,7 +114,8 @@ export class Fuser implements Watch {
       size += length;
     }
     chunks.forEach((regions, i) => this.#fuse(regions, `${index}/${i}`));
-    this.#machine.enter(this.#machine.inst);
+    const { inst } = this.#machine;
+    if (inst) this.#machine.enter(inst);
   }
 
   #fuse(regions: readonly Region[], name: string): void {
@@ -113,6 +131,7 @@ export class Fuser implements Watch {
       // code generation is forbidden
       if (!(error instanceof EvalError)) throw error;
       this.#forbidden = true;
+      this.#onForbidden();
       return;
     }
     for (const at of numbers.keys()) code.fuse(at, fused);

@@ -8,7 +8,6 @@ import { restore } from './snapshot-restore.js';
 import { train } from './train.js';
 import { decodeAndValidate, decodeLazily } from './validate.js';
 
-runner.trainer = train;
 
 export const interpreter: Engine = {
   name: 'interpreter',
@@ -18,7 +17,18 @@ export const interpreter: Engine = {
   },
   instantiate(module, imports, options) {
     const instance = new WasmInstance(module, imports, options?.limits);
-    instance.code.watch ??= new Fuser(instance.code, runner);
+    instance.code.watch ??= new Fuser(instance.code, runner, () => { runner.trainer = train; });
+    return instance;
+  },
+};
+
+/** The same, with all functions fused from the start: for tests. */
+export const fused: Engine = {
+  ...interpreter,
+  name: 'fused',
+  instantiate(module, imports, options) {
+    const instance = interpreter.instantiate(module, imports, options) as WasmInstance;
+    (instance.code.watch as Fuser).fuseAll();
     return instance;
   },
   restore(module, imports, snapshot, options) {

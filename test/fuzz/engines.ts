@@ -1,6 +1,6 @@
 /** The ways to run a module that have to agree: every engine of this project, each in the ways that could make a difference. */
 import { compiler, compilerWith, mixed } from '#src/interp/compiler.js';
-import { interpreter } from '#src/interp/interpreter.js';
+import { fused, interpreter } from '#src/interp/interpreter.js';
 import { FEATURES_ALL, type Feature } from '#src/interp/opcodes.js';
 import { runner } from '#src/interp/run.js';
 import { assemble } from '../support/wasm.js';
@@ -15,6 +15,8 @@ export const WAYS: readonly Way[] = [
   { name: 'interpreter', engine: interpreter, features: FEATURES_ALL },
   { name: 'interpreter, suspended at every call and back-edge', engine: interpreter, features: FEATURES_ALL, ...sliced(1) },
   { name: 'interpreter, waiting for the host', engine: interpreter, features: FEATURES_ALL, later: true, ...sliced(3) },
+  { name: 'interpreter, fused', engine: fused, features: FEATURES_ALL },
+  { name: 'interpreter, fused and suspended often', engine: fused, features: FEATURES_ALL, ...sliced(2) },
   { name: 'compiler', engine: compiler, features: FEATURES_ALL },
   { name: 'compiler, frames changing tiers all the time', engine: compilerWith('changing tiers', { calls: 0, loops: 1 }), features: FEATURES_ALL, ...sliced(2) },
   { name: 'mixed', engine: mixed, features: FEATURES_ALL },

@@ -2,7 +2,7 @@
 import type { Engine, Global, Memory, Table, Value } from '#src/interp/engine.js';
 import { WasmGlobal } from '#src/interp/global.js';
 import { compiler, compilerWith, mixed } from '#src/interp/compiler.js';
-import { interpreter } from '#src/interp/interpreter.js';
+import { fused, interpreter } from '#src/interp/interpreter.js';
 import { WasmMemory } from '#src/interp/memory.js';
 import type { GlobalType, MemoryType, TableType } from '#src/interp/module.js';
 import { WasmTable } from '#src/interp/table.js';
@@ -28,7 +28,7 @@ export interface Subject {
 }
 
 /** Our own: each tier, both, and one in which frames change tiers all the time. */
-export const TIERS: readonly Engine[] = [interpreter, compiler, mixed, compilerWith('changing tiers', { calls: 1, loops: 2 })];
+export const TIERS: readonly Engine[] = [interpreter, fused, compiler, mixed, compilerWith('changing tiers', { calls: 1, loops: 2 })];
 
 export const TIER_SUBJECTS: readonly Subject[] = TIERS.map((engine) =>
   ({ engine, parts: { Memory: WasmMemory, Table: WasmTable, Global: WasmGlobal }, suspends: true, deepest: 50_000, boundsDepth: true, reasonOf: (reason) => reason }));
