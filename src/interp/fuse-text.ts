@@ -129,7 +129,7 @@ class RegionText {
 
   #variable(file: Access['file'], slot: number): string | undefined {
     if (file === 'I32') return this.#ints.has(slot) ? `v${slot}` : undefined;
-    return this.#doubles.has(slot) ? `d${slot}` : undefined;
+    return (file === 'F64' || file === 'either') && this.#doubles.has(slot) ? `d${slot}` : undefined;
   }
 
   #load(name: string): void {
