@@ -1,4 +1,4 @@
-/** The interpreter as an engine: register code in explicit frames (ARCHITECTURE.md). Needs no code generation at run time. */
+/** The interpreter as an engine: register code in explicit frames (ARCHITECTURE.md). Works without code generation at run time, too, but slowly. */
 import type { Engine } from './engine.js';
 import { Fuser } from './fuse.js';
 import { WasmInstance } from './instance.js';
@@ -8,6 +8,15 @@ import { restore } from './snapshot-restore.js';
 import { train } from './train.js';
 import { decodeAndValidate, decodeLazily } from './validate.js';
 
+function watched(instance: WasmInstance): WasmInstance {
+  instance.code.watch ??= new Fuser(instance.code, runner, () => { runner.trainer = train; });
+  return instance;
+}
+
+function fuseAll(instance: WasmInstance): WasmInstance {
+  (instance.code.watch as Fuser).fuseAll();
+  return instance;
+}
 
 export const interpreter: Engine = {
   name: 'interpreter',
@@ -16,9 +25,10 @@ export const interpreter: Engine = {
     return (options?.validate === 'lazily' ? decodeLazily : decodeAndValidate)(bytes, FEATURES_ALL);
   },
   instantiate(module, imports, options) {
-    const instance = new WasmInstance(module, imports, options?.limits);
-    instance.code.watch ??= new Fuser(instance.code, runner, () => { runner.trainer = train; });
-    return instance;
+    return watched(new WasmInstance(module, imports, options?.limits));
+  },
+  restore(module, imports, snapshot, options) {
+    return restore(watched(new WasmInstance(module, imports, options?.limits, undefined, false)), snapshot, options?.references);
   },
 };
 
@@ -27,11 +37,9 @@ export const fused: Engine = {
   ...interpreter,
   name: 'fused',
   instantiate(module, imports, options) {
-    const instance = interpreter.instantiate(module, imports, options) as WasmInstance;
-    (instance.code.watch as Fuser).fuseAll();
-    return instance;
+    return fuseAll(watched(new WasmInstance(module, imports, options?.limits)));
   },
   restore(module, imports, snapshot, options) {
-    return restore(new WasmInstance(module, imports, options?.limits, undefined, false), snapshot, options?.references);
+    return restore(fuseAll(watched(new WasmInstance(module, imports, options?.limits, undefined, false))), snapshot, options?.references);
   },
 };
