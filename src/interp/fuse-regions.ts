@@ -11,6 +11,8 @@ import { boundariesOf } from './lower.js';
 /** A register instruction at its place. */
 export interface Step {
   readonly at: number;
+  /** its first word, which may be a fused instruction's by now */
+  readonly w0: number;
   readonly next: number;
   readonly op: CoreOp;
   /** slots below this one may be read from here on, and behind the instruction, but for its result */
@@ -30,6 +32,9 @@ export interface Region {
 
 /** longer regions than so many instructions are divided */
 const MAX_STEPS = 400;
+
+/** times that regions are divided where branches cross them */
+const MAX_ROUNDS = 20;
 
 const BR_TABLE = coreOp('br_table');
 
@@ -53,7 +58,7 @@ export function stepsOf(code: ModuleCode, index: number): Step[] {
   for (let i = 1; i < at.length; i++) {
     const from = entry + at[i], next = i + 1 < at.length ? entry + at[i + 1] : end;
     const op = coreOps()[words[from] & 0xfff];
-    steps.push({ at: from, next, op, live: live[i], after: after[i], targets: targetsOf(words, from, next, op) });
+    steps.push({ at: from, w0: words[from], next, op, live: live[i], after: after[i], targets: targetsOf(words, from, next, op) });
   }
   return steps;
 }
@@ -77,7 +82,8 @@ export function regionsOf(steps: readonly Step[], catches: readonly number[]): R
     }
     for (const target of targets) if (target <= at) starts.add(target);
   });
-  while (addCrossed(steps, starts));
+  // a branch to where no region begins is right, but slow
+  for (let i = 0; i < MAX_ROUNDS && addCrossed(steps, starts); i++);
   const regions: Region[] = [];
   let own: Step[] = [];
   steps.forEach((step, i) => {

@@ -5,10 +5,10 @@
  * region is one of JavaScript's. After a trap nobody looks at the frame; the position is exact.
  */
 import type { ModuleCode } from './code.js';
-import { FIRST_VECTOR } from './core.js';
 import { SLOTS } from './files.js';
 import { isEnd, type Region, type Step } from './fuse-regions.js';
 import { HEADER } from './lower.js';
+import { vectorBody } from './vector-gen.js';
 
 type File = 'I32' | 'F32' | 'I64' | 'F64' | 'L32';
 /** `either`: 64 bits that may be moved as those of a double as well */
@@ -92,9 +92,9 @@ class RegionText {
     for (const [slot, files] of wide) if (!vectors.has(slot) && files.has('F64') && !files.has('I64') && !files.has('L32')) this.#doubles.add(slot);
   }
 
-  #operands({ at, op }: Step): Operands {
+  #operands({ at, w0, op }: Step): Operands {
     const { words } = this.#code;
-    const w0 = words[at], w1 = words[at + 1], w2 = words[at + 2];
+    const w1 = words[at + 1], w2 = words[at + 2];
     const d = w0 >>> 12;
     const pair = op.format === 'dab' || op.format === 'dabc' || op.format === 'vector';
     if (op.condition !== undefined) return { d, a: d, b: w1, c: d, k: w1 };
@@ -245,8 +245,8 @@ class RegionText {
   }
 
   #simple(step: Step): string {
-    const { d, a, b, k } = this.#operands(step);
-    const { op, at } = step;
+    const { d, a, k } = this.#operands(step);
+    const { op } = step;
     const wide = this.#variable('F64', d);
     switch (op.name) {
       case 'i64.load':
@@ -272,9 +272,18 @@ class RegionText {
         return `if (${value} === ${value}) ${this.#assign(wide, fast)} else { ${slow} ${wide} = F64[fp + ${d}]; }`;
       }
     }
-    if (op.format === 'vector') return `vectors[${(this.#code.words[at] & 0xfff) - FIRST_VECTOR}](fp + ${d}, fp + ${a}, fp + ${b}, words, ${at}, fp, view);`;
+    if (op.format === 'vector') return this.#vector(step);
     const text = this.#replaced(step, op.text);
     return /\bconst\b/.test(text) ? `{ ${text} }` : text;
+  }
+
+  /** The body of the instruction's function, which finds its operands under these names. */
+  #vector(step: Step): string {
+    const { d, a, b } = this.#operands(step);
+    const { words } = this.#code;
+    const text = vectorBody(step.op.name).text.replaceAll(/\bcode\[pc \+ (\d)\]/g, (_, word: string) => number(words[step.at + Number(word)]));
+    const names = Object.entries({ d: `fp + ${d}`, x: `fp + ${a}`, y: `fp + ${b}`, code: 'words', pc: step.at }).filter(([name]) => new RegExp(`\\b${name}\\b`).test(text));
+    return `{ ${names.length > 0 ? `const ${names.map(([name, value]) => `${name} = ${value}`).join(', ')}; ` : ''}${text} }`;
   }
 
   #replaced(step: Step, text: string): string {
@@ -336,31 +345,42 @@ class RegionText {
 
   #return(step: Step): void {
     const { d } = this.#operands(step);
-    const back = 'sp -= 2; pc = CS[sp]; fp = CS[sp + 1]; break run;';
+    const back = `sp -= 2; pc = CS[sp]; fp = CS[sp + 1]; ${this.#found()}`;
     if (step.op.name === 'return32') this.#out.push(`I32[fp] = ${this.#read('I32', d)}; ${back}`);
     else if (step.op.name === 'return64') this.#out.push(`F64[fp] = ${this.#read('F64', d)}; ${back}`);
     else this.#out.push(`${this.#flush(Infinity)}${back}`);
   }
 
+  /** Goes on at the start of a function. */
+  #begin(target: number): string {
+    const number = this.#numbers.get(target);
+    return number === undefined ? `pc = ${target}; break run;` : `number = ${number}; continue run;`;
+  }
+
+  /** Goes on at `pc`, which may be a region's of this function of JavaScript. */
+  #found(): string {
+    return `if (isOwn(number = words[pc])) { number >>>= 12; continue run; } break run;`;
+  }
+
   /** The core's `call`, with what the callee's header says written out. */
-  #call({ at, next }: Step): void {
+  #call({ at, w0, next }: Step): void {
     const { words } = this.#code;
-    const top = words[at] >>> 12, entry = words[at + 1];
+    const top = w0 >>> 12, entry = words[at + 1];
     const [size, first, last] = words.subarray(entry, entry + HEADER);
     const clear: string[] = [];
     if (last - first <= CLEARED_SINGLY) for (let i = first; i < last; i++) clear.push(`I32[fp + ${i}] = 0; F64[fp + ${i}] = 0;`);
     else clear.push(`for (let i = fp + ${first}, end = fp + ${last}; i < end; i++) { I32[i] = 0; F64[i] = 0; }`);
-    this.#out.push(`${this.#flush(top + first)}pc = ${at}; ${entering(top, String(size), next)} ${clear.join(' ')} pc = ${entry + HEADER}; break run;`);
+    this.#out.push(`${this.#flush(top + first)}pc = ${at}; ${entering(top, String(size), next)} ${clear.join(' ')} ${this.#begin(entry + HEADER)}`);
   }
 
   /** The core's `call_indirect`; what does not fit is left to it. */
-  #callIndirect({ at, next, live }: Step): void {
+  #callIndirect({ at, w0, next, live }: Step): void {
     const { words } = this.#code;
-    const top = words[at] >>> 12;
+    const top = w0 >>> 12;
     this.#out.push(`${this.#flush(live)}pc = ${at}; const { inst } = m, { entries } = inst.code, f = inst.tables[${words[at + 3]}].funcs[${this.#read('I32', words[at + 1])} >>> 0];
 if (!f || f.instance !== inst || f.typeId !== ${words[at + 2]} || entries[f.index] === 0) break run;
-const { code } = m, entry = entries[f.index]; ${entering(top, 'code[entry]', next)}
-for (let i = fp + code[entry + 1], end = fp + code[entry + 2]; i < end; i++) { I32[i] = 0; F64[i] = 0; } pc = entry + ${HEADER}; break run;`);
+const code = words, entry = entries[f.index]; ${entering(top, 'code[entry]', next)}
+for (let i = fp + code[entry + 1], end = fp + code[entry + 2]; i < end; i++) { I32[i] = 0; F64[i] = 0; } pc = entry + ${HEADER}; ${this.#found()}`);
   }
 }
 

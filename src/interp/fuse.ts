@@ -5,13 +5,13 @@
  * Frames stay what they are, and so does what fuel is spent for. Needs code generation; where that is forbidden nothing is fused.
  */
 import type { ModuleCode, Watch } from './code.js';
+import { FUSED } from './core.js';
 import { coreOp } from './core-ops.js';
 import { FILES, STATE, STATE_FP, STATE_FUEL, STATE_SP, STATE_TRAP, type Fused, type Machine } from './files.js';
 import { regionsOf, stepsOf, type Region } from './fuse-regions.js';
 import { regionText } from './fuse-text.js';
 import { throughGlobals } from './globals.js';
 import * as meaning from './meaning.js';
-import { makeVectors, type Vector } from './vector-core.js';
 
 /** calls and back-edges between two looks at the position, at least, and as much again at most; more where all is fused */
 const INTERVAL = 128, MAX_INTERVAL = 50_000;
@@ -19,13 +19,18 @@ const INTERVAL = 128, MAX_INTERVAL = 50_000;
 const LOOKS = 32, FUNCTION_LOOKS = 2;
 /** Characters of one function of JavaScript: V8 takes long for large ones, and optimises none of more than 60 KB of its byte code. */
 const MAX_TEXT = 24_000;
+/** the same, of the functions that it calls: of one, of all */
+const MAX_CALLEE = 3_000, MAX_CALLEES = 12_000;
+/** words of a function that is fused, at most: the rest of the program waits until it is */
+const MAX_WORDS = 50_000;
 /** numbers of fused instructions have 20 bits */
 const MAX_NUMBERS = 1 << 20;
 
 const CALL = coreOp('call'), CALL_INDIRECT = coreOp('call_indirect'), CALL_LAZY = coreOp('call.lazy');
 const HELPERS = Object.keys(meaning).filter((name) => name !== 'MEANING');
 
-let vectors: readonly Vector[] | undefined;
+/** results of lanes that are read from elsewhere (vector-gen.ts) */
+const T8 = new Int8Array(16), T16 = new Int16Array(T8.buffer), T32 = new Int32Array(T8.buffer);
 
 export class Fuser implements Watch {
   readonly #code: ModuleCode;
@@ -34,6 +39,8 @@ export class Fuser implements Watch {
   /** function -> looks */
   readonly #seen = new Map<number, number>();
   readonly #done = new Set<number>();
+  /** of functions that are fused, or that such ones call */
+  readonly #regions = new Map<number, readonly Region[]>();
   #looks = 0;
   #interval = INTERVAL;
   #random = 1;
@@ -99,13 +106,12 @@ export class Fuser implements Watch {
   fuse(index: number): void {
     if (this.#done.has(index) || this.#forbidden) return;
     this.#done.add(index);
-    const code = this.#code;
-    code.entry(index);
-    this.#resolve(index);
+    const entry = this.#code.entry(index);
+    if (this.#code.end(index) - entry > MAX_WORDS) return;
     const chunks: Region[][] = [];
     let size = Infinity;
-    for (const region of regionsOf(stepsOf(code, index), code.catches(index))) {
-      const { length } = regionText(code, region, new Map());
+    for (const region of this.#regionsOf(index)) {
+      const length = this.#lengthOf(region);
       if (size + length > MAX_TEXT) {
         chunks.push([]);
         size = 0;
@@ -118,15 +124,50 @@ export class Fuser implements Watch {
     if (inst) this.#machine.enter(inst);
   }
 
-  #fuse(regions: readonly Region[], name: string): void {
+  #regionsOf(index: number): readonly Region[] {
+    let regions = this.#regions.get(index);
+    if (!regions) {
+      const code = this.#code;
+      code.entry(index);
+      this.#resolve(index);
+      this.#regions.set(index, regions = regionsOf(stepsOf(code, index), code.catches(index)));
+    }
+    return regions;
+  }
+
+  #lengthOf(region: Region): number {
+    return regionText(this.#code, region, new Map()).length;
+  }
+
+  /** Regions of the small functions that these call: a call of one of them then stays within the same function of JavaScript. */
+  #callees(regions: readonly Region[]): Region[] {
+    const found = new Map<number, readonly Region[]>();
+    let left = MAX_CALLEES;
+    for (const { steps } of regions) {
+      for (const { at, op } of steps) {
+        if (op.name !== 'call') continue;
+        const callee = this.#code.functionAt(this.#code.words[at + 1]);
+        const own = found.has(callee) || this.#code.end(callee) - this.#code.words[at + 1] > MAX_CALLEE ? [] : this.#regionsOf(callee);
+        if (own.length === 0 || own.some((region) => regions.includes(region))) continue;
+        const size = own.reduce((sum, region) => sum + this.#lengthOf(region), 0);
+        if (size > MAX_CALLEE || size > left) continue;
+        left -= size;
+        found.set(callee, own);
+      }
+    }
+    return [...found.values()].flat();
+  }
+
+  #fuse(own: readonly Region[], name: string): void {
     const code = this.#code;
     const first = code.fused.length;
-    if (first + regions.length > MAX_NUMBERS) return;
+    if (first + own.length > MAX_NUMBERS) return;
+    const regions = [...own, ...this.#callees(own)];
     const numbers = new Map(regions.map(({ start }, i) => [start, first + i]));
     const texts = regions.map((region) => regionText(code, region, numbers));
     let fused: Fused;
     try {
-      fused = this.#make(first, texts, name);
+      fused = this.#make(first, own.length, texts, name);
     } catch (error) {
       // code generation is forbidden
       if (!(error instanceof EvalError)) throw error;
@@ -134,13 +175,15 @@ export class Fuser implements Watch {
       this.#onForbidden();
       return;
     }
-    for (const at of numbers.keys()) code.fuse(at, fused);
+    for (const { start } of own) code.fuse(start, fused);
   }
 
-  #make(first: number, texts: readonly string[], name: string): Fused {
+  /** @param own so many of the texts stand in the code, from the first on */
+  #make(first: number, own: number, texts: readonly string[], name: string): Fused {
     const text = texts.join('');
     const used = [...new Set(text.match(/\b[vd]\d+\b/g))].map((variable) => `${variable} = ${variable.startsWith('d') ? '0.5' : '0'}`);
-    const source = `"use strict"; const { m, STATE, vectors, ${HELPERS.join(', ')} } = $;
+    const source = `"use strict"; const { m, STATE, T8, T16, T32, ${HELPERS.join(', ')} } = $;
+const isOwn = (word) => (word & 0xfff) === ${FUSED} && word >>> 12 >= ${first} && word >>> 12 < ${first + own};
 return function fused(number, fp) {
 const { view, g32, k64, kf64, code: words } = m;
 let pc = 0, fuel = STATE[${STATE_FUEL}], sp = STATE[${STATE_SP}]${used.map((variable) => `, ${variable}`).join('')};
@@ -150,8 +193,7 @@ ${texts.map((region, i) => `case ${first + i}: {\n${region}\n}\n`).join('')}defa
 STATE[${STATE_FUEL}] = fuel; STATE[${STATE_SP}] = sp; STATE[${STATE_FP}] = fp;
 return pc; };
 //# sourceURL=wasm-fused:${name}`;
-    if (text.includes('vectors[')) vectors ??= makeVectors(FILES);
-    return new Function('$', throughGlobals(source))({ ...meaning, m: this.#machine, STATE, vectors }) as Fused;
+    return new Function('$', throughGlobals(source))({ ...meaning, m: this.#machine, STATE, T8, T16, T32 }) as Fused;
   }
 
   /** Calls that have not been carried out yet become those of a known position. */

@@ -15,20 +15,23 @@ const WRITTEN_OUT = 4;
 
 /** The text of src/interp/vector-core.ts. */
 export function vectorSource(): string {
-  const rows = new Map<string, (typeof VECTOR_ROWS)[number]>(VECTOR_ROWS.map((row) => [row[1], row]));
-  const functions = CORE_NAMES.slice(FIRST_VECTOR).map((name) => {
-    const row = rows.get(name);
-    if (name === 'v128.const') return functionOf(name, ':v', 'v128', { kind: 'each', view: 'S32', text: 'code[pc + 1 + i]' });
-    if (name === 'v128.move') return functionOf(name, 'v:v', '', { kind: 'each', view: 'S32', text: 'a.S32' });
-    if (name === 'v128.select') return functionOf(name, 'vvi:v', '', { kind: 'each', view: 'S32', text: 'n !== 0 ? a.S32 : b.S32' });
-    return functionOf(name, row![3], row![2], vectorMeanings().get(name)!);
-  });
-  return `${HEAD}${functions.join('')}${TAIL}`;
+  return `${HEAD}${CORE_NAMES.slice(FIRST_VECTOR).map((name) => functionOf(name, vectorBody(name))).join('')}${TAIL}`;
+}
+
+interface Body { readonly text: string; readonly words: number }
+
+/** The statements of an instruction, in terms of the parameters of its function, and how many words it has. */
+export function vectorBody(name: string): Body {
+  if (name === 'v128.const') return bodyOf(':v', 'v128', { kind: 'each', view: 'S32', text: 'code[pc + 1 + i]' });
+  if (name === 'v128.move') return bodyOf('v:v', '', { kind: 'each', view: 'S32', text: 'a.S32' });
+  if (name === 'v128.select') return bodyOf('vvi:v', '', { kind: 'each', view: 'S32', text: 'n !== 0 ? a.S32 : b.S32' });
+  const [, , immediates, signature] = VECTOR_ROWS.find((row) => row[1] === name)!;
+  return bodyOf(signature, immediates, vectorMeanings().get(name)!);
 }
 
 const PARAMETERS = ['d', 'x', 'y', 'code', 'pc', 'fp', 'view'];
 
-function functionOf(name: string, signature: string, immediates: string, meaning: VectorMeaning): string {
+function bodyOf(signature: string, immediates: string, meaning: VectorMeaning): Body {
   const [params, result] = signature.split(':');
   // the slot of each operand, and the position of the words behind them
   const slots = [...params].map((_, i) => ['x', 'y', '(fp + code[pc + 2])'][i]);
@@ -50,11 +53,14 @@ function functionOf(name: string, signature: string, immediates: string, meaning
     .replaceAll(/\blane\((\w+)\)/g, (_, i: string) => `(code[pc + ${lanes} + (${i} >> 2)] >>> 8 * (${i} & 3) & 0xff)`), used));
   const bases = [...used].sort().map((base) => `${base} = ${base.startsWith('d') ? 'd' : vectors['abc'.indexOf(base[0])]} << ${SHIFT[base.slice(1)]}`);
   head.push(...bases);
-  const body = [...head.length === 0 ? [] : [`const ${head.join(', ')};`], ...text].join(' ');
-  const uses = (word: string) => new RegExp(`\\b${word}\\b`).test(body);
+  return { text: [...head.length === 0 ? [] : [`const ${head.join(', ')};`], ...text].join(' '), words };
+}
+
+function functionOf(name: string, { text, words }: Body): string {
+  const uses = (word: string) => new RegExp(`\\b${word}\\b`).test(text);
   const last = PARAMETERS.findLastIndex(uses);
   const names = PARAMETERS.slice(0, last + 1).map((word) => uses(word) ? word : `_${word}`);
-  return `    /* ${name} */ (${names.join(', ')}) => { ${body} return ${words}; },\n`;
+  return `    /* ${name} */ (${names.join(', ')}) => { ${text} return ${words}; },\n`;
 }
 
 /** `a.S8[3]` as an element of the file, behind the operand's first one, which is added to `used`. */

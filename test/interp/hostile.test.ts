@@ -81,7 +81,8 @@ function run(engine: Engine, bytes: Uint8Array): void {
   }
 }
 
-for (const engine of TIERS) {
+// a module that fuses all functions at once is no way to run one
+for (const engine of TIERS.filter(({ name }) => name !== 'fused')) {
   suite(`${engine.name} and hostile modules`, (test) => {
     test.table(BAITS, ({ what }) => what, ({ bytes }) => {
       const module = bytes();
