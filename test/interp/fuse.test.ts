@@ -25,7 +25,7 @@ const MODULE = assemble({
 });
 const make = (engine: Engine) => engine.instantiate(engine.compile(MODULE), {}) as WasmInstance;
 const sum = (instance: WasmInstance, n: number) => instance.callSync(instance.exports.get('sum') as Func, [n])[0];
-const places = (instance: WasmInstance) => throwsCode<Trap>(() => sum(instance, 65_537), 'WASM_TRAP', 'trap: out of bounds memory access').stackFrames;
+const places = (instance: WasmInstance) => throwsCode<Trap>(() => sum(instance, 65_537), 'WASM_TRAP', 'trap: out of bounds memory access (the memory has 65536 bytes)').stackFrames;
 
 suite('fused instructions', (test) => {
   test('a short run makes none, a long one does', () => {
