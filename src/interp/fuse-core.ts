@@ -39,6 +39,8 @@ export function makeFused(m: Machine, cold: (w: number) => void): () => void {
       if (STATE[STATE_TRAP] !== 0) {
         pc = STATE[STATE_TRAP];
         fuel = STATE[STATE_FUEL];
+        sp = STATE[STATE_SP];
+        fp = STATE[STATE_FP];
         STATE[STATE_TRAP] = 0;
       }
       throw error;

@@ -189,8 +189,7 @@ const { view, g32, k64, kf64, code: words } = m;
 let pc = 0, fuel = STATE[${STATE_FUEL}], sp = STATE[${STATE_SP}]${used.map((variable) => `, ${variable}`).join('')};
 try { run: for (;;) switch (number) {
 ${texts.map((region, i) => `case ${first + i}: {\n${region}\n}\n`).join('')}default: throw new Error('bug: no such region');
-} } catch (error) { STATE[${STATE_TRAP}] = pc; STATE[${STATE_FUEL}] = fuel; throw error; }
-STATE[${STATE_FUEL}] = fuel; STATE[${STATE_SP}] = sp; STATE[${STATE_FP}] = fp;
+} } catch (error) { STATE[${STATE_TRAP}] = pc; throw error; } finally { STATE[${STATE_FUEL}] = fuel; STATE[${STATE_SP}] = sp; STATE[${STATE_FP}] = fp; }
 return pc; };
 //# sourceURL=wasm-fused:${name}`;
     return new Function('$', throughGlobals(source))({ ...meaning, m: this.#machine, STATE, T8, T16, T32 }) as Fused;
