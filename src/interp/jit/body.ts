@@ -116,8 +116,8 @@ export class JsBody extends JsStack {
       }
     });
     for (const variable of variables) {
-      if (variable === 'g') {
-        declared.push('g = 0');
+      if (variable === 'g' || variable[0] === 'l') {
+        declared.push(`${variable} = 0`);
         continue;
       }
       const slot = this.slot(Number.parseInt(variable.slice(variable[0] === 'v' ? 2 : 1)));

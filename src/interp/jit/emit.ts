@@ -69,6 +69,7 @@ class Emitter extends JsControl {
       this.offset = instr.offset;
       const { op } = instr;
       if (dead) {
+        this.floatsOf.clear();
         if (op >= 0x02 && op <= 0x04 || op === 0x1f || op === 0x06) skipped++;
         else if (skipped > 0) {
           if (op === 0x0b || op === 0x18) skipped--;
@@ -88,6 +89,7 @@ class Emitter extends JsControl {
       }
       if (++this.#instructions > MAX_INSTRUCTIONS || this.height > MAX_OPERANDS) throw new Refused();
       this.temporaries.limit();
+      if (op <= 0x0b || op === 0x18 || op === 0x19 || op === 0x1f) this.floatsOf.clear();
       dead = this.#instruction(instr);
     }
     return this.finish();

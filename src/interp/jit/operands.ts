@@ -71,6 +71,8 @@ export class JsStack {
   /** variables that are used */
   readonly variables = new Set<string>();
   readonly temporaries = new Temporaries(this);
+  /** locals in words whose floats are at hand too, until the next label */
+  readonly floatsOf = new Map<number, readonly string[]>();
 
   constructor(readonly locals: readonly ValType[], readonly wishes: Wishes) {}
 

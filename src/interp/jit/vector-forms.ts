@@ -104,6 +104,8 @@ export function homeLanes(s: JsStack, h: number, form: Form): string[] {
 export function localLanes(s: JsStack, n: number): Lanes {
   const origin = `l${n}`;
   const form = s.wishes.formOf(origin);
+  const floats = form === 'words' ? s.floatsOf.get(n) : undefined;
+  if (floats) return { words: variables('l', n, form), floats, origin, exact: false };
   return { [form]: variables('l', n, form), origin, exact: form === 'doubles' || form === 'floats' && s.wishes.isExact(origin) };
 }
 
@@ -127,6 +129,14 @@ function converted(from: Lanes, to: Form, names: readonly string[]): string {
   return `${puts.join(' ')} ${names.map((name, k) => `${name} = ${SCRATCH_FILE[to]}[${k}];`).join(' ')}`;
 }
 
+/** The variables for the floats of a local that is in words. */
+function atHand(s: JsStack, n: number): readonly string[] {
+  const names = variables('l', n, 'floats');
+  for (const name of names) s.variable(name);
+  s.floatsOf.set(n, names);
+  return names;
+}
+
 /** Lanes of operand `h` in a form, which it gets where it does not have it. */
 export function lanesOf(s: JsStack, h: number, form: Form): readonly string[] {
   const operand = s.stack[h];
@@ -134,7 +144,7 @@ export function lanesOf(s: JsStack, h: number, form: Form): readonly string[] {
   s.wishes.note(lanes.origin, form);
   const known = lanes[form];
   if (known) return known;
-  const names = homeLanes(s, h, form);
+  const names = form === 'floats' && operand.local >= 0 && lanes.words ? atHand(s, operand.local) : homeLanes(s, h, form);
   s.line(converted(lanes, form, names));
   s.stack[h] = { ...operand, reach: h, lanes: { ...lanes, [form]: names } };
   return names;
@@ -195,6 +205,8 @@ export function setVectorLocal(s: JsStack, n: number): void {
   if (!(from.floats && from.exact)) s.wishes.noteInexact(`l${n}`);
   s.pop();
   s.flushLocal(n);
+  s.floatsOf.delete(n);
+  if (form === 'words' && from.floats) s.line(assignLanes(atHand(s, n), from.floats));
   s.line(texts ? assignLanes(to[form]!, texts) : converted(from, form, to[form]!));
 }
 
