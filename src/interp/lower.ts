@@ -53,7 +53,9 @@ export function boundariesOf(code: ModuleCode, index: number): Boundaries {
   lowering.run();
   const every = (values: readonly number[], first: number, add: number) => values.flatMap((value, i) => i % 2 === first ? [value + add] : []);
   const locals = lowering.locals.length;
-  return { at: every(pairs, 0, 0), live: every(heights, 0, locals), after: every(heights, 1, locals) };
+  // between those of one instruction of WebAssembly there may be something above the operand stack
+  const live = every(heights, 0, locals).map((slots, i) => i > 0 && pairs[2 * i + 1] === pairs[2 * i - 1] ? MAX_FRAME : slots);
+  return { at: every(pairs, 0, 0), live, after: every(heights, 1, locals) };
 }
 
 class Lowering extends TryStack {
