@@ -75,7 +75,8 @@ export class JsBody extends JsStack {
 
   /** Of any memory. */
   viewOf(memory: number): string {
-    this.memories.add(memory);
+    // the text may be asked for and not used, where there is no memory
+    if (memory < this.code.module.memories.length) this.memories.add(memory);
     return `V${memory}`;
   }
 
