@@ -3,9 +3,11 @@
  * and externs name. The descriptors of module BTF that are handed out are owned here and closed with this.
  */
 import { UnsupportedError } from '../errors.js';
+import { kernelBuildId, readCache, writeCache } from '../kernel/cache.js';
 import type { Fd } from '../kernel/fd.js';
 import { moduleBtf, moduleBtfFd, moduleBtfNames, vmlinuxBtf } from '../kernel/vmlinux.js';
 import { parseBtf, type Btf, type BtfKind } from '../reloc/btf.js';
+import { decodeIndex, encodeIndex } from '../reloc/btf-index.js';
 import { parseElf } from '../reloc/elf.js';
 
 /** A type of the kernel. `btfFd` is what bpf(2) takes: 0 for vmlinux, else a module's, lent. */
@@ -21,10 +23,21 @@ let vmlinux: Btf | undefined;
 export function kernelBtf(): Btf {
   if (vmlinux) return vmlinux;
   const { bytes, format, path } = vmlinuxBtf();
-  if (format === 'btf') return vmlinux = parseBtf(bytes, { source: 'vmlinux' });
+  if (format === 'btf') return vmlinux = indexed(bytes);
   const section = parseElf(bytes, { file: path }).section('.BTF');
   if (!section) throw new UnsupportedError('CO-RE without kernel BTF', '5.2', `${path} has no .BTF section`);
   return vmlinux = parseBtf(section.data, { source: 'vmlinux' });
+}
+
+/** With the index of an earlier run where there is one of this very kernel. */
+function indexed(bytes: Uint8Array): Btf {
+  const id = kernelBuildId();
+  const name = `vmlinux-${id}.btf-index`;
+  const kept = id === undefined ? undefined : readCache(name);
+  const index = kept && decodeIndex(kept, bytes);
+  const btf = parseBtf(bytes, { source: 'vmlinux', index });
+  if (id !== undefined && !index) writeCache(name, encodeIndex(btf.index, bytes));
+  return btf;
 }
 
 export class KernelTypes {

@@ -1,8 +1,14 @@
 /**
- * How BTF lies in memory: the header's sections, checked, and the length of each kind of record. Knows no type (btf.ts).
+ * How BTF lies in memory: the header's sections, checked, the kinds, and the length of each one's record. Knows no type (btf.ts).
  * Format: `struct btf_header` and `struct btf_type`, include/uapi/linux/btf.h, Linux 6.18, and the layout section of later ones.
  */
 import type { Fail } from '../bytes.js';
+
+export const BTF_KINDS = [
+  'unkn', 'int', 'ptr', 'array', 'struct', 'union', 'enum', 'fwd', 'typedef', 'volatile', 'const', 'restrict', 'func',
+  'func_proto', 'var', 'datasec', 'float', 'decl_tag', 'type_tag', 'enum64',
+] as const;
+export type BtfKind = (typeof BTF_KINDS)[number];
 
 /** Bytes of `struct btf_header` that every version has, and those up to its newest known field (layout_len). */
 const HEADER = 24;

@@ -6,13 +6,10 @@
  * Does not write BTF (btf-sanitize.ts) and does not print it (btf-c.ts). Format: Documentation/bpf/btf.rst, Linux 6.18.
  */
 import { BtfError } from '../errors.js';
-import { EACH, EACH_WORDS, readHeader, WORDS, wordsOf } from './btf-layout.js';
+import { type BtfIndex, indexTypes, type Names, wordOf } from './btf-index.js';
+import { BTF_KINDS, type BtfKind, EACH, readHeader } from './btf-layout.js';
 
-export const BTF_KINDS = [
-  'unkn', 'int', 'ptr', 'array', 'struct', 'union', 'enum', 'fwd', 'typedef', 'volatile', 'const', 'restrict', 'func',
-  'func_proto', 'var', 'datasec', 'float', 'decl_tag', 'type_tag', 'enum64',
-] as const;
-export type BtfKind = (typeof BTF_KINDS)[number];
+export { BTF_KINDS, type BtfKind } from './btf-layout.js';
 
 /** One decoded type. `type` is a type id; sizes in bytes, `bitOffset` and `bitSize` in bits. */
 export type BtfType = { readonly id: number; readonly name: string } & (
@@ -40,6 +37,8 @@ export interface Btf {
   /** the raw blob as given (for BPF_BTF_LOAD) */
   readonly bytes: Uint8Array;
   readonly base: Btf | undefined;
+  /** what parsing found, for the next time */
+  readonly index: BtfIndex;
   /** number of ids, id 0 (void) and the base's included: valid ids are 0 … length-1 */
   readonly length: number;
   /** @throws BtfError for an id outside */
@@ -67,10 +66,11 @@ export interface Btf {
  * Parses a blob: one pass over the type section notes where each type begins.
  * @param bytes little-endian BTF; kept, not copied, and must not change afterwards
  * @param options.base what the ids and string offsets of a split BTF (a kernel module's) continue
+ * @param options.index that of the very same blob, from an earlier time: then there is no pass
  * @throws BtfError for a header, a section or a record that does not fit
  */
-export function parseBtf(bytes: Uint8Array, options: { source: string; base?: Btf }): Btf {
-  return new ParsedBtf(bytes, options.source, options.base);
+export function parseBtf(bytes: Uint8Array, options: { source: string; base?: Btf; index?: BtfIndex }): Btf {
+  return new ParsedBtf(bytes, options.source, options.base, options.index);
 }
 
 /** The name without its flavour: `task_struct___old` is a `task_struct`; as bpf_core_essential_name_len of libbpf. */
@@ -80,8 +80,6 @@ export function essentialName(name: string): string {
   }
   return name;
 }
-
-const FUNC = BTF_KINDS.indexOf('func');
 
 /** Decoded types kept: relocations come back to the same few structs, while a walk over all types must not keep them all. */
 const CACHED_TYPES = 4096;
@@ -99,17 +97,12 @@ const LONG_NAMES = new Set([
   'long unsigned int', 'long int unsigned', 'int unsigned long', 'int long unsigned',
 ]);
 
-/**
- * Ids, ascending, and the first four bytes of each one's name: what a native search finds names by. Those of types are read
- * while the types are indexed, when V8 has that loop compiled already; those of functions once someone asks.
- */
-interface Names { readonly ids: Uint32Array; keys: Int32Array | undefined }
-
 class ParsedBtf implements Btf {
   readonly length: number;
   readonly #view: DataView;
   /** the same bytes: searching and decoding text is native there */
   readonly #text: Buffer;
+  readonly index: BtfIndex;
   /** where each own type begins in `bytes` */
   readonly #offsets: Uint32Array;
   /** first own id */
@@ -121,14 +114,11 @@ class ParsedBtf implements Btf {
   readonly #base: ParsedBtf | undefined;
   readonly #cache = new Map<number, BtfType>();
   #aligns: Map<number, number> | undefined;
-  /** own types that have a name; functions, four of five in a kernel, stand apart */
-  readonly #named: Names;
-  readonly #funcs: Names;
   readonly #found = new Map<string, readonly number[]>();
   readonly #foundFuncs = new Map<string, readonly number[]>();
   #pointer: number | undefined;
 
-  constructor(readonly bytes: Uint8Array, readonly source: string, base: Btf | undefined) {
+  constructor(readonly bytes: Uint8Array, readonly source: string, base: Btf | undefined, index: BtfIndex | undefined) {
     if (base !== undefined && !(base instanceof ParsedBtf)) throw new Error('bug: the base of a split BTF is none that parseBtf made');
     this.#base = base;
     this.#startId = base?.length ?? 1;
@@ -138,7 +128,10 @@ class ParsedBtf implements Btf {
     const layout = readHeader(bytes, base !== undefined, (reason, offset) => this.#fault(reason, { offset }));
     this.#strings = layout.strings;
     this.#stringsLength = layout.stringsLength;
-    ({ offsets: this.#offsets, named: this.#named, funcs: this.#funcs } = this.#records(layout.types, layout.typesLength));
+    this.index = index ?? indexTypes(bytes, layout, {
+      startId: this.#startId, startString: this.#startString, key: (offset) => this.#key(offset), fault: (reason, where) => this.#fault(reason, where),
+    });
+    this.#offsets = this.index.offsets;
     this.length = this.#startId + this.#offsets.length;
   }
 
@@ -147,56 +140,6 @@ class ParsedBtf implements Btf {
   }
 
   // ---- parsing --------------------------------------------------------------------------------------------------
-
-  #records(start: number, length: number): { offsets: Uint32Array; named: Names; funcs: Names } {
-    const end = start + length;
-    // reading words of an array is cheaper than calls of a DataView while V8 still interprets, which is most of a cold start
-    const words = wordsOf(this.bytes, start, length);
-    // no record is shorter than 12 bytes
-    const room = Math.floor(length / 12);
-    const offsets = new Uint32Array(room);
-    // functions from the back, the others from the front
-    const ids = new Uint32Array(room);
-    const keys = new Int32Array(room);
-    const view = this.#view;
-    const startId = this.#startId;
-    const startString = this.#startString;
-    const strings = this.#strings - startString;
-    const lastWord = this.bytes.length - 4;
-    let count = 0;
-    let named = 0;
-    let funcs = room;
-    let at = start;
-    for (let i = 0; i + 3 <= words.length;) {
-      const info = words[i + 1];
-      const kind = (info >>> 24) & 0x1f;
-      if (kind === 0 || kind >= WORDS.length) throw this.#fault(`unknown kind ${kind}`, { typeId: startId + count, offset: start + i * 4 });
-      const name = words[i];
-      if (name !== 0) {
-        if (kind === FUNC) {
-          ids[--funcs] = startId + count;
-        } else {
-          keys[named] = name >= startString && strings + name <= lastWord ? view.getInt32(strings + name, true) : this.#key(name);
-          ids[named++] = startId + count;
-        }
-      }
-      offsets[count++] = start + i * 4;
-      i += WORDS[kind] + (info & 0xffff) * EACH_WORDS[kind];
-      at = start + i * 4;
-    }
-    if (at !== end) {
-      if (at < end) throw this.#fault(`${end - at} bytes are left of the type section, too few for a type`, { offset: at });
-      const id = this.#startId + count - 1;
-      const from = offsets[count - 1];
-      throw this.#fault(`${BTF_KINDS[(this.#u32(from + 4) >>> 24) & 0x1f]} of ${at - from} bytes ends beyond the type section, ${end - from} left`, { typeId: id, offset: from });
-    }
-    // copies, not views: most of the room was for the elements' share
-    return {
-      offsets: offsets.slice(0, count),
-      named: { ids: ids.slice(0, named), keys: keys.slice(0, named) },
-      funcs: { ids: ids.slice(funcs).reverse(), keys: undefined },
-    };
-  }
 
   #u32(at: number): number {
     return this.#view.getUint32(at, true);
@@ -266,7 +209,7 @@ class ParsedBtf implements Btf {
   idsWithEssentialName(name: string): readonly number[] {
     let ids = this.#found.get(name);
     if (ids === undefined) {
-      ids = this.#search(this.#named, name, (candidate) => essentialName(candidate) === name);
+      ids = this.#search(this.index.named, name, (candidate) => essentialName(candidate) === name);
       if (this.#base !== undefined) ids = [...this.#base.idsWithEssentialName(name), ...ids];
       this.#found.set(name, ids);
     }
@@ -492,7 +435,7 @@ class ParsedBtf implements Btf {
   #funcsNamed(name: string): readonly number[] {
     let ids = this.#foundFuncs.get(name);
     if (ids === undefined) {
-      ids = this.#search(this.#funcs, name, (candidate) => candidate === name);
+      ids = this.#search(this.index.funcs, name, (candidate) => candidate === name);
       if (this.#base !== undefined) ids = [...this.#base.#funcsNamed(name), ...ids];
       this.#foundFuncs.set(name, ids);
     }
@@ -504,7 +447,7 @@ class ParsedBtf implements Btf {
     const found: number[] = [];
     const bytes = utf8.encode(name);
     const { ids } = names;
-    const keys = names.keys ??= this.#keys(ids);
+    const keys = names.keys();
     const wanted = wordOf(bytes, 0);
     if (bytes.length >= 4) {
       for (let i = keys.indexOf(wanted); i >= 0; i = keys.indexOf(wanted, i + 1)) {
@@ -517,21 +460,6 @@ class ParsedBtf implements Btf {
       }
     }
     return found;
-  }
-
-  #keys(ids: Uint32Array): Int32Array {
-    const keys = new Int32Array(ids.length);
-    const view = this.#view;
-    const offsets = this.#offsets;
-    const startId = this.#startId;
-    const startString = this.#startString;
-    const strings = this.#strings - startString;
-    const lastWord = this.bytes.length - 4;
-    for (let i = 0; i < ids.length; i++) {
-      const name = view.getUint32(offsets[ids[i] - startId], true);
-      keys[i] = name >= startString && strings + name <= lastWord ? view.getInt32(strings + name, true) : this.#key(name);
-    }
-    return keys;
   }
 
   /** First four bytes of a name that lies in the base, or at the very end; 0 where it lies nowhere. */
@@ -559,11 +487,4 @@ function endOf(bytes: Uint8Array, from: number, last: number): number {
   let at = from;
   while (bytes[at] !== 0 && at <= last) at++;
   return at;
-}
-
-/** Up to four bytes, little-endian. */
-function wordOf(bytes: Uint8Array, at: number): number {
-  let word = 0;
-  for (let i = 0; i < 4 && at + i < bytes.length; i++) word |= bytes[at + i] << (8 * i);
-  return word;
 }
