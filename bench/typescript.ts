@@ -6,8 +6,8 @@ import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { BpfMap } from '#src/kernel/map.js';
-import { RingBuffer } from '#src/kernel/ring-buffer.js';
-import { BpfObject } from '#src/loader/load.js';
+import type { RingBuffer } from '#src/kernel/ring-buffer.js';
+import { BpfObject } from 'wasm-bpf-ts';
 
 const now = (): number => Number(process.hrtime.bigint());
 const word = (name: string, count: number, ns: number): string => `${name}=${count}:${Math.round(ns)}`;
@@ -35,7 +35,8 @@ function load(file: string): string {
   return word('load', 1, now() - start);
 }
 
-function open(file: string): string {
+async function open(file: string): Promise<string> {
+  const { RingBuffer } = await import('#src/kernel/ring-buffer.js');
   object = loadFile(file);
   object.attach('fill');
   ring = new RingBuffer(mapOf(object, 'ring'));
@@ -120,12 +121,12 @@ function maps(file: string, count: number): string {
   }
 }
 
-const COMMANDS: Readonly<Record<string, (...args: string[]) => string>> = {
+const COMMANDS: Readonly<Record<string, (...args: string[]) => string | Promise<string>>> = {
   load, open, drain, close, maps: (file, count) => maps(file, Number(count)),
 };
 
 for await (const line of createInterface({ input: process.stdin })) {
   const [name, ...args] = line.split(' ');
   if (!Object.hasOwn(COMMANDS, name)) throw new Error(`typescript: cannot do ${line}`);
-  console.log(COMMANDS[name](...args));
+  console.log(await COMMANDS[name](...args));
 }

@@ -1,6 +1,7 @@
 /**
  * Builds what starts fast, of the modules that tsc has written to dist/es: dist/run.js and dist/cli/main.js, which start it;
- * dist/bundle.js, all modules of the command in one script; dist/bundle.ARCH.cache, the code that V8 makes of what a run needs of it.
+ * dist/index.mjs, the API for those who import the package; dist/bundle.js, all modules of both in one script;
+ * dist/bundle.ARCH.cache, the code that V8 makes of what a run needs of it.
  * Part of the build only; needs esbuild.
  */
 import { spawnSync } from 'node:child_process';
@@ -22,12 +23,30 @@ const COMMON = {
   minifyWhitespace: true, minifySyntax: true, lineLimit: 160,
 } as const satisfies BuildOptions;
 
+/** What the bundle exports: the command, the API, and what `warm` calls by itself. */
+const ENTRY = `
+  export { main, end } from './cli/main.js';
+  export * as api from './index.js';
+  export { attachProgram } from './loader/attach/index.js';
+  export { parseSection } from './loader/sections.js';
+`;
+
+/** Names of a module stand in its text, so the build writes them there. */
+const API_START = `import { createRequire } from 'node:module';
+import { dirname } from 'node:path';
+import { fileURLToPath } from 'node:url';
+const require = createRequire(import.meta.url);
+const { load } = require('./cli/start.js');
+`;
+
 async function make(): Promise<void> {
   writeFileSync(`${dist}package.json`, '{ "type": "commonjs" }\n');
   writeFileSync(`${modules}package.json`, '{ "type": "module" }\n');
-  await build({ ...COMMON, entryPoints: { run: `${modules}run.js`, 'cli/main': `${modules}cli/bin.js` }, outdir: dist });
+  await build({ ...COMMON, entryPoints: { run: `${modules}run.js`, 'cli/main': `${modules}cli/bin.js`, 'cli/start': `${modules}cli/start.js` }, outdir: dist });
+  const names = Object.keys(await import('./index.js')).join(', ');
+  writeFileSync(`${dist}index.mjs`, `${API_START}export const { ${names} } = load(dirname(fileURLToPath(import.meta.url)), require).bundle.api;\n`);
   const { outputFiles: [{ contents }] } = await build({
-    ...COMMON, entryPoints: [`${modules}cli/main.js`], write: false,
+    ...COMMON, stdin: { contents: ENTRY, resolveDir: modules }, write: false,
     // a script has nobody to ask for modules: what stays outside is required
     supported: { 'dynamic-import': false }, external: ['ffi-rs', '@yuuang/*'],
     // all modules are taken to lie where main.ts does
@@ -47,16 +66,30 @@ const require = createRequire(import.meta.url);
 
 /** Runs a probe so that V8 compiles what a run needs, and keeps the code. */
 async function warm(): Promise<void> {
-  const { bundle: { main }, script } = load(dist, require);
+  const { bundle, script } = load(dist, require);
   const folder = mkdtempSync(join(tmpdir(), 'wasm-bpf-ts-'));
   try {
     writeFileSync(join(folder, 'probe.wasm'), unlicensed(readFileSync(PROBE)));
-    await main(['run', join(folder, 'probe.wasm')]);
+    await bundle.main(['run', join(folder, 'probe.wasm')]);
+    attach(bundle as typeof bundle & Attaching);
   } finally {
     rmSync(folder, { recursive: true });
   }
   writeFileSync(`${cache}.new`, script.createCachedData());
   renameSync(`${cache}.new`, cache);
+}
+
+type Attaching = Pick<typeof import('./loader/attach/index.js'), 'attachProgram'> & Pick<typeof import('./loader/sections.js'), 'parseSection'>;
+
+/** Attaches what is no program, which the kernel finds out at the last step. */
+function attach({ attachProgram, parseSection }: Attaching): void {
+  try {
+    attachProgram({
+      program: 'none', section: parseSection('tracepoint/sched/sched_process_exec')!, progFd: 0, attachType: 0, target: undefined, maps: new Map(), rawTracepoints: () => [],
+    });
+  } catch {
+    // as it should be
+  }
 }
 
 /** Whoever builds does not want a probe in the kernel: without its licence it is refused there, at the last step before attaching. */

@@ -7,8 +7,8 @@ import { readFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import { Script } from 'node:vm';
 
-/** What the bundle exports: main.ts. */
-export type Bundle = Pick<typeof import('./main.js'), 'main' | 'end'>;
+/** What the bundle exports: main.ts, and index.ts for those who import the package. */
+export type Bundle = Pick<typeof import('./main.js'), 'main' | 'end'> & { readonly api: object };
 
 /** Where things are below the folder of what is built. V8 takes another processor's cache for its own, and crashes: each has its file. */
 export const BUNDLE = 'bundle.js', CACHE = `bundle.${process.arch}.cache`, MODULES = 'es';
@@ -17,7 +17,7 @@ export const BUNDLE = 'bundle.js', CACHE = `bundle.${process.arch}.cache`, MODUL
 export function start(dist: string, args: readonly string[]): void {
   // who measures which lines run wants to see the modules
   if (process.env['NODE_V8_COVERAGE'] !== undefined) {
-    void import(pathToFileURL(`${dist}/${MODULES}/cli/main.js`).href).then(({ end }: Bundle) => end(args));
+    void import(pathToFileURL(`${dist}/${MODULES}/cli/main.js`).href).then(({ end }: Pick<Bundle, 'end'>) => end(args));
     return;
   }
   void load(dist, require).bundle.end(args);

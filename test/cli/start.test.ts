@@ -60,11 +60,19 @@ suite('start', (test) => {
     assert.equal([status, files.length, files[0].includes('dist/es/interp/run.js'), files[0].includes('dist/bundle.js')], [42, 1, true, false]);
   });
 
+  test('importing the package gives everything that index.ts exports, out of the bundle', async () => {
+    const api = await import('wasm-bpf-ts'), modules = await import('#src/index.js');
+    assert.equal(Object.keys(api).sort(), Object.keys(modules).sort());
+    assert.not(api.BpfObject === modules.BpfObject);
+    const object = readFileSync(`${root}fixtures/execsnoop.bpf.o`);
+    assert.equal(api.inspect(object, 'execsnoop.bpf.o'), modules.inspect(object, 'execsnoop.bpf.o'));
+  });
+
   test('the package holds the bundle, its cache and the modules', () => {
     const { stdout } = spawnSync('npm', ['pack', '--dry-run', '--ignore-scripts', '--json'], { cwd: root, encoding: 'utf8' });
     const [{ files }] = JSON.parse(stdout) as [{ files: { path: string }[] }];
     const held = new Set(files.map(({ path }) => path));
-    const wanted = ['package.json', 'run.js', 'cli/main.js', 'bundle.js', `bundle.${process.arch}.cache`, 'es/package.json', 'es/index.js', 'es/index.d.ts'];
+    const wanted = ['package.json', 'run.js', 'index.mjs', 'cli/main.js', 'cli/start.js', 'bundle.js', `bundle.${process.arch}.cache`, 'es/package.json', 'es/index.js', 'es/index.d.ts'];
     assert.equal(wanted.filter((file) => !held.has(`dist/${file}`)), []);
   });
 });
