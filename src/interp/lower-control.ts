@@ -254,9 +254,13 @@ export class ControlStack extends OperandStack {
   takeBack(last: number): void {
     this.n = last;
     this.last = -1;
-    const { pairs } = this;
-    while (pairs && pairs.length > 0 && pairs[pairs.length - 2] >= last) pairs.length -= 2;
-    if (pairs && this.heights) this.heights.length = pairs.length;
+    const { pairs, heights } = this;
+    while (pairs && pairs.length > 0 && pairs[pairs.length - 2] >= last) {
+      pairs.length -= 2;
+      // what it would have read the branch reads, and what comes before the branch leaves alone
+      if (heights) this.before = Math.max(this.before, heights[pairs.length]);
+    }
+    if (pairs && heights) heights.length = pairs.length;
   }
 
   /** @returns the instruction, and its word for the distance */

@@ -51,6 +51,11 @@ export function op(name: Mnemonic, kids: readonly Node[], gives: string, ...imm:
   return { kind: 'op', op: name, kids, gives, imm };
 }
 
+/** Not to be cut out of a loop, which would have no end without it. */
+function kept(node: Node): Node {
+  return { ...node, kept: true };
+}
+
 /** The value that a local of the type has at first. */
 export function zero(type: Letter): Op {
   switch (type) {
@@ -123,7 +128,7 @@ export class BodyMaker {
     const statements = values.findIndex(({ gives }) => gives !== '');
     const end = [...this.#locals].flatMap((type, i) => this.#mix(op('local.get', [], type, leb(i)), type as Letter));
     const at = statements < 0 ? values.length : statements;
-    const body = [this.#burn(), ...begin, ...values.slice(0, at), ...end, ...values.slice(at)];
+    const body = [this.#around.tailCalls ? kept(this.#burn()) : this.#burn(), ...begin, ...values.slice(0, at), ...end, ...values.slice(at)];
     return { type: this.#type, locals: this.#all.slice(params.length), label: this.#function, body, exported };
   }
 
@@ -367,7 +372,7 @@ export class BodyMaker {
     const takes = this.#types(2), gives = this.#types(1);
     const kids = this.#values(takes, depth);
     const body = this.#within({ label, types: takes }, () => {
-      const inner = [this.#burn(), ...this.#sink(takes), ...this.#sequence('', depth)];
+      const inner = [kept(this.#burn()), ...this.#sink(takes), ...this.#sequence('', depth)];
       const again: Node = { kind: 'br_if', labels: [label], kids: [...this.#values(takes, depth), this.#value('i', depth)], gives: takes };
       return [...inner, again, ...this.#sink(takes), ...this.#values(gives, depth)];
     });
@@ -386,9 +391,9 @@ export class BodyMaker {
     const last: Node[] = this.#random.once(2)
       ? [{ kind: 'br_if', labels: [label], kids: [op('local.tee', [less], 'i', counter)], gives: '' }]
       : [op('local.set', [less], '', counter), { kind: 'br_if', labels: [label], kids: [op('i32.gt_s', [get, op('i32.const', [], 'i', 0)], 'i')], gives: '' }];
-    const loop: Node = { kind: 'loop', label, takes: '', gives: '', kids: [], body: [...inner, ...last] };
+    const loop: Node = { kind: 'loop', label, takes: '', gives: '', kids: [], body: [...inner, ...last.map(kept)] };
     const start = op('local.set', [op('i32.const', [], 'i', 1 + this.#random.below(4))], '', counter);
-    return { kind: 'block', label: { hint: 'counted' }, takes: '', gives: '', kids: [], body: [start, loop] };
+    return { kind: 'block', label: { hint: 'counted' }, takes: '', gives: '', kids: [], body: [kept(start), loop] };
   }
 
   /** Nested blocks, all leaving the same values, and a br_table in the innermost. */

@@ -74,6 +74,11 @@ function cuts(nodes: readonly Node[], at: number): (readonly Node[])[] {
     if (at === before) return replacements(node).map((instead) => put(...instead));
     before++;
     const parts = lists(node);
+    // a loop that does not end shows nothing
+    if (node.kept) {
+      before += parts.reduce((sum, list) => sum + places(list), 0);
+      continue;
+    }
     for (const [part, list] of parts.entries()) {
       const inside = places(list);
       if (at < before + inside) return cuts(list, at - before).map((changed) => put(rebuilt(node, parts.map((other, j) => j === part ? changed : other))));
@@ -92,12 +97,13 @@ function rebuilt(node: Node, parts: readonly (readonly Node[])[]): Node {
 
 /** What may stand for a node: nothing, zeros, one of its operands, what is inside of it. */
 function replacements(node: Node): (readonly Node[])[] {
+  if (node.kept) return [];
   const out: (readonly Node[])[] = [];
   const isZero = node.kind === 'op' && node.kids.length === 0 && /const|ref\.null|^local\.get$/.test(node.op);
   if (node.gives === '' || node.gives === '?') out.push([]);
   else if (!isZero) out.push([...node.gives].map((type) => zero(type as Letter)));
   if (!isZero) for (const kid of node.kids) if (kid.gives === node.gives || kid.gives.length === node.gives.length) out.push([kid]);
-  if (node.kind === 'block' || node.kind === 'loop' || node.kind === 'try' || node.kind === 'try_table') out.push([...node.kids, ...node.body]);
+  if (node.kind === 'block' || node.kind === 'loop' || node.kind === 'try' || node.kind === 'try_table') out.push([...node.kids, ...node.kind === 'loop' ? node.body.filter(({ kept }) => !kept) : node.body]);
   if (node.kind === 'try') for (const [i] of node.catches.entries()) out.push([{ ...node, catches: node.catches.filter((_, j) => j !== i) }]);
   if (node.kind === 'try_table') for (const [i] of node.catches.entries()) out.push([{ ...node, catches: node.catches.filter((_, j) => j !== i) }]);
   if (node.kind === 'if') {

@@ -32,7 +32,7 @@ export interface Label { readonly hint: string }
 export class NoLabel extends Error {}
 
 /** `gives` are the letters of what is left on the stack; '?' where nothing comes after (an unconditional branch). */
-interface Common { readonly gives: string; readonly kids: readonly Node[] }
+interface Common { readonly gives: string; readonly kids: readonly Node[]; /** what a loop ends by: it goes only where the loop does */ readonly kept?: true }
 export interface Op extends Common { readonly kind: 'op'; readonly op: Mnemonic; readonly imm: Bytes; /** the type that comes before its other immediates, whose index is known when encoded */ readonly type?: string }
 export interface Block extends Common { readonly kind: 'block' | 'loop'; readonly takes: string; readonly label: Label; readonly body: readonly Node[] }
 /** the condition is the last of `kids` */
