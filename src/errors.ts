@@ -7,6 +7,8 @@
 /** The common ancestor: `code` is stable across versions, the message is for people. */
 export abstract class ProjectError extends Error {
   abstract readonly code: string;
+  /** what the message has no room for, line by line */
+  readonly details: readonly string[] = [];
   override get name(): string {
     return this.constructor.name;
   }
@@ -137,11 +139,14 @@ export class BtfError extends ProjectError {
 /** A relocation, CO-RE or ELF, that cannot be carried out. */
 export class RelocationError extends ProjectError {
   readonly code = 'BPF_RELOCATION';
-  constructor(readonly reason: string, readonly where: { section?: string; program?: string; insn?: number; kind?: string } = {}, options?: ErrorOptions) {
+  override readonly details: readonly string[];
+  /** @param options.details of CO-RE: the types that were compared */
+  constructor(readonly reason: string, readonly where: { section?: string; program?: string; insn?: number; kind?: string } = {}, options: ErrorOptions & { readonly details?: readonly string[] } = {}) {
     const { section, program, insn, kind } = where;
     const subject = [kind, insn === undefined ? '' : `insn ${insn}`, program ? `of "${program}"` : section ? `of section "${section}"` : '']
       .filter(Boolean).join(' ');
     super(`relocation${subject && ` ${subject}`}: ${reason}`, options);
+    this.details = options.details ?? [];
   }
 }
 
@@ -159,7 +164,11 @@ export class SyscallError extends ProjectError {
 /** BPF_PROG_LOAD refused: the message shows the telling lines, `log` keeps all of the verifier's text. */
 export class VerifierError extends ProjectError {
   readonly code = 'BPF_VERIFIER';
-  constructor(readonly program: string, readonly errno: number, readonly errnoName: string, readonly telling: string, readonly log: string, wayOut = '') {
+  /**
+   * @param log annotated: every source line with its file and number, and what a loader has put in place of an instruction named
+   * @param details of a failed CO-RE relocation: the types that were compared
+   */
+  constructor(readonly program: string, readonly errno: number, readonly errnoName: string, readonly telling: string, readonly log: string, wayOut = '', override readonly details: readonly string[] = []) {
     super(`BPF_PROG_LOAD for program "${program}": ${errnoName}: ${telling}${wayOut && ` (${wayOut})`}`);
   }
 }

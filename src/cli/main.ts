@@ -56,7 +56,7 @@ function fail(error: unknown): number {
     process.stderr.write(`${bold('wasm-bpf:')} ${red(text)}\n`);
     return Status.FAILURE;
   }
-  process.stderr.write(`${bold('wasm-bpf:')} ${red(error.message)}\n`);
+  process.stderr.write(`${[`${bold('wasm-bpf:')} ${red(error.message)}`, ...error.details].join('\n  ')}\n`);
   return error instanceof UsageError ? Status.USAGE : Status.FAILURE;
 }
 

@@ -195,6 +195,7 @@ export class BpfHost {
 
   #explain(say: (why: string) => void, error: ProjectError): void {
     say(error.message);
+    for (const line of error.details) this.#options.report(`  ${line}`);
     if (error instanceof VerifierError) for (const line of error.log.trimEnd().split('\n')) this.#log(`  ${line}`);
   }
 

@@ -14,6 +14,8 @@ import type { KernelType } from './kernel-types.js';
 export interface Links {
   /** undefined where the map was not created */
   mapFd(name: string): number | undefined;
+  /** in ObjectSpec.maps */
+  mapIndex(name: string): number;
   extern(name: string): ResolvedExtern | undefined;
   /** in ObjectSpec.externs */
   externIndex(name: string): number;
@@ -28,6 +30,8 @@ export interface Links {
  * never gets there. The extern's index is added; the number is libbpf's, so that both loaders' programs have equal tags.
  */
 const ABSENT_CALL = 2_002_000_000;
+/** The same for each half of the load of a map that is not created, with the map's index. */
+const ABSENT_MAP = 2_001_000_000;
 
 /** A copy of the program's instructions that the kernel can take. @throws RelocationError (BPF_RELOCATION) */
 export function fillReferences(program: ProgramSpec, links: Links): Uint8Array {
@@ -44,7 +48,10 @@ function fill(program: ProgramSpec, insns: Insns, reference: Reference, links: L
     case 'map':
     case 'map_value': {
       const fd = links.mapFd(reference.map);
-      if (fd === undefined) throw fail(`map "${reference.map}" is not created on this kernel`);
+      if (fd === undefined) {
+        for (const slot of [insn, insn + 1]) insns.setUnknownCall(slot, ABSENT_MAP + links.mapIndex(reference.map));
+        return;
+      }
       insns.setSrc(insn, reference.kind === 'map' ? Pseudo.MAP_FD : Pseudo.MAP_VALUE);
       insns.setImm(insn, fd);
       insns.setImm(insn + 1, reference.kind === 'map' ? 0 : reference.offset);
@@ -70,18 +77,20 @@ function fill(program: ProgramSpec, insns: Insns, reference: Reference, links: L
         insns.setImm(insn, extern.type.id);
         insns.setOff(insn, links.btfIndex(extern.type));
       } else {
-        insns.setSrc(insn, 0);
-        insns.setOff(insn, 0);
-        insns.setImm(insn, ABSENT_CALL + links.externIndex(reference.extern));
+        insns.setUnknownCall(insn, ABSENT_CALL + links.externIndex(reference.extern));
       }
     }
   }
 }
 
-/** The index of the absent extern whose call the verifier complains about, where it is one. */
-export function absentCall(complaint: string): number | undefined {
-  const number = Number(/invalid func unknown#(\d+)/.exec(complaint)?.[1] ?? -1);
+/** The index of the absent extern that a helper's number stands for, where it is one. */
+export function absentCall(number: number): number | undefined {
   return number >= ABSENT_CALL ? number - ABSENT_CALL : undefined;
+}
+
+/** The same of a map that is not created. */
+export function absentMap(number: number): number | undefined {
+  return number >= ABSENT_MAP && number < ABSENT_CALL ? number - ABSENT_MAP : undefined;
 }
 
 /** bpf_probe_read_{user,kernel}[_str], Linux 5.5, and what stood for them before. */

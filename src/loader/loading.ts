@@ -38,6 +38,8 @@ export interface LoadOptions {
   readonly btf?: Btf;
   /** which programs are loaded; without it those whose section name does not start with `?` */
   readonly autoload?: (program: ProgramSpec) => boolean;
+  /** which maps are created; a program that comes to use another is refused. Without it all but those of sections whose name starts with `?` */
+  readonly autocreate?: (map: MapSpec) => boolean;
   /** folder on a bpffs for maps that are pinned by name; /sys/fs/bpf */
   readonly pinPath?: string;
   /** map name -> number of entries (bytes for ring buffers) instead of the object's */
@@ -82,8 +84,12 @@ export class Loading {
     this.#warn = options.onWarning ?? (() => {});
     this.#types = new KernelTypes(options.btf);
     const parsed = withGlobals(parseObject(bytes, { name: options.name }), options.rodata ?? {});
-    const { autoload } = options;
-    this.#spec = autoload ? { ...parsed, programs: parsed.programs.map((program) => ({ ...program, autoload: autoload(program) })) } : parsed;
+    const { autoload, autocreate } = options;
+    this.#spec = {
+      ...parsed,
+      programs: autoload ? parsed.programs.map((program) => ({ ...program, autoload: autoload(program) })) : parsed.programs,
+      maps: autocreate ? parsed.maps.map((map) => ({ ...map, autocreate: autocreate(map) })) : parsed.maps,
+    };
     checkMapNames(Object.keys(options.mapEntries ?? {}), this.#spec.maps);
   }
 
@@ -195,6 +201,7 @@ export class Loading {
   #loadProgram(program: ProgramSpec, section: Section, externs: ReadonlyMap<string, ResolvedExtern>, stories: readonly CoreStory[] | undefined): void {
     const insns = fillReferences(program, {
       mapFd: (name) => this.#maps.get(name)?.fd.value,
+      mapIndex: (name) => this.#spec.maps.findIndex((map) => map.name === name),
       extern: (name) => externs.get(name),
       externIndex: (name) => this.#spec.externs.findIndex((extern) => extern.name === name),
       btfFd: (type) => this.#types.btfFd(type),

@@ -8,12 +8,15 @@ import { Errno } from '../kernel/errno.js';
 import type { Fd } from '../kernel/fd.js';
 import { feature } from '../kernel/features.js';
 import { kernelAtLeast, kernelVersionCode } from '../kernel/release.js';
-import { explainPoison, type CoreStory } from '../reloc/core.js';
+import type { CoreStory } from '../reloc/core.js';
+import { explainPoison, explainStory, poisonedAt } from '../reloc/core-explain.js';
+import { POISON } from '../reloc/core-patch.js';
 import type { ObjectSpec, ProgramSpec } from '../reloc/spec.js';
 import { ProgLoadFlag, ProgType } from '../uapi.js';
-import { absentCall } from './instructions.js';
+import { absentCall, absentMap } from './instructions.js';
 import type { Section } from './sections.js';
 import { tellingLines, tellingText } from './verifier-log.js';
+import { annotateLog, findUnknownCall, replaceUnknownCall, SourceLines } from './verifier-source.js';
 
 /** What a program is bound to when it is loaded. */
 export interface Binding {
@@ -78,17 +81,20 @@ export function loadProgram(program: ProgramSpec, section: Section, insns: Uint8
       first = error;
     }
   }
+  const source = new SourceLines(program.lines, spec.btf);
   for (let size = LOG_START; ;) {
     const log: LogRequest = { level: options.logLevel || 1, buffer: new Uint8Array(size) };
     try {
-      return { fd: progLoad({ ...request, log }), log: logText(log) };
+      return { fd: progLoad({ ...request, log }), log: annotateLog(logText(log), source) };
     } catch (error) {
       if (!(error instanceof SyscallError)) throw error;
       if (error.errno === Errno.ENOSPC && size < LOG_MOST) {
         size = Math.min(LOG_MOST, Math.max(size * 2, log.trueSize ?? 0));
         continue;
       }
-      throw explain(program, section, first ?? error, logText(log), options);
+      // the kernel refuses a program whose log it cannot write, be it right or wrong
+      if (error.errno === Errno.ENOSPC && first === undefined) return { fd: progLoad(request), log: `the log is longer than ${LOG_MOST} bytes\n` };
+      throw explain(program, section, first ?? error, logText(log), source, options);
     }
   }
 }
@@ -107,18 +113,35 @@ function words(values: readonly number[]): Uint8Array {
   return new Uint8Array(Uint32Array.from(values).buffer);
 }
 
-function explain(program: ProgramSpec, section: Section, error: SyscallError, log: string, options: ProgramOptions): Error {
+function explain(program: ProgramSpec, section: Section, error: SyscallError, raw: string, source: SourceLines, options: ProgramOptions): Error {
   const { name } = program;
-  const { complaint, insn } = tellingLines(log);
+  const log = annotateLog(raw, source);
+  const sourceAt = (insn: number) => source.at(insn);
+  const { complaint } = tellingLines(log, sourceAt);
   if (complaint === '') return withoutWords(program, section, error);
   // the one thing that the verifier of an older kernel has words for, which do not say that it is older
   if (/^Only .* can be sleepable/.test(complaint) && !kernelAtLeast(section.since)) return tooOld(program, section);
-  const verdict = (telling: string, wayOut = '') => new VerifierError(name, error.errno, error.errnoName, telling, log, wayOut);
-  const poison = /invalid func unknown#/.test(complaint) && insn !== undefined ? explainPoison(options.stories, insn) : undefined;
-  if (poison !== undefined) return verdict(poison);
-  const absent = absentCall(complaint);
-  if (absent !== undefined) return verdict(`calls kernel function "${options.spec.externs[absent]?.name}", which this kernel lacks`, 'guard the call with bpf_ksym_exists');
-  return verdict(tellingText(log), hint(complaint, error));
+  return invalidated(name, error, log, options)
+    ?? new VerifierError(name, error.errno, error.errnoName, tellingText(log, sourceAt), log, hint(complaint, error));
+}
+
+/** The verifier came to an instruction that was made invalid here, because what it needs is not there: the loader knows what. */
+function invalidated(name: string, error: SyscallError, log: string, { spec, stories }: ProgramOptions): VerifierError | undefined {
+  const call = findUnknownCall(log);
+  if (call === undefined) return undefined;
+  const verdict = (telling: string, wayOut: string, what: string, why: readonly string[], details: readonly string[] = []) =>
+    new VerifierError(name, error.errno, error.errnoName, telling, replaceUnknownCall(log, call, what, why), wayOut, details);
+  if (call.number === POISON) {
+    const story = poisonedAt(stories, call.insn);
+    if (story === undefined) return undefined;
+    const details = explainStory(story);
+    return verdict(explainPoison(stories, call.insn)!, '', `failed CO-RE relocation ${story.relocation.kind} of ${story.path}`, details, details);
+  }
+  const map = spec.maps[absentMap(call.number) ?? -1];
+  if (map !== undefined) return verdict(`insn ${call.insn} uses map "${map.name}", which is not created`, 'create the map, or let nothing reach the instruction', `load of map "${map.name}"`, [`map "${map.name}" is not created`]);
+  const extern = spec.externs[absentCall(call.number) ?? -1];
+  if (extern === undefined) return undefined;
+  return verdict(`calls kernel function "${extern.name}", which this kernel lacks`, 'guard the call with bpf_ksym_exists', `call of kernel function "${extern.name}"`, [`this kernel has no function "${extern.name}"`]);
 }
 
 /** Known refusals whose reason is not in the words. */

@@ -1,6 +1,6 @@
 /**
  * Reads the kernel verifier's log: which of its lines tell what is wrong, and where in the source. Does not explain the
- * messages. Format: kernel/bpf/verifier.c and kernel/bpf/log.c, Linux 4.x to 6.18.
+ * messages, and puts nothing in (verifier-source.ts). Format: kernel/bpf/verifier.c and kernel/bpf/log.c, Linux 4.x to 7.2.
  */
 
 /** The part of a log that a person needs first. */
@@ -18,14 +18,19 @@ export interface Telling {
 /** Statistics that follow the complaint. */
 const CLOSING = /^(processed \d+ insns|verification time \d+|stack depth |total_states |insns processed)/;
 /** `12: (79) r1 = …` and the state-only form of newer kernels, `12: R1=ctx() …` */
-const INSTRUCTION = /^(\d+): \([0-9a-f]{2}\)/;
-const STATE = /^ ?(\d+: )?(R\d+(_w|_r)?=|frame\d+: R|from \d+ to \d+|fp-?\d+=)|^(caller|callee):|^last_idx |^regs=|^parent |^mark_precise|^(propagating|falling) |^func#\d+ @\d+|^Live regs|^Validating |^\(\S+\) state/;
+export const INSTRUCTION = /^(\d+): \([0-9a-f]{2}\)/;
+const STATE = /^ ?(\d+: )?(R\d+(_w|_r)?=|frame\d+: R|from \d+ to \d+|fp-?\d+=)|^(caller|callee):|^last_idx |^regs=|^parent |^mark_precise|^(propagating|falling) |^func#\d+ @\d+|^Live regs|^\s+\d+: |^(topo_order\[|subprog#\d+|stack use\/def )|^Validating |^\(\S+\) state/;
 /** A statement from line_info: `; x = *p; @ probe.bpf.c:12` */
-const SOURCE = /^; ?(.*)$/;
+export const SOURCE = /^; ?(.*)$/;
+/** Complaints about the program as a whole, before any instruction was looked at: `unreachable insn 4`. */
+const NAMED_INSN = /\binsn (\d+)$/;
 const COMPLAINT_LINES = 3;
 
-/** Finds the telling lines of a log; the complaint is '' for a log that holds none. */
-export function tellingLines(log: string): Telling {
+/**
+ * Finds the telling lines of a log; the complaint is '' for a log that holds none.
+ * @param sourceAt the source of an instruction that the complaint names without the log showing it
+ */
+export function tellingLines(log: string, sourceAt: (insn: number) => string | undefined = () => undefined): Telling {
   const lines = log.split('\n').map((line) => line.trimEnd());
   let end = lines.length;
   for (let i = lines.length - 1; i >= 0; i--) {
@@ -57,12 +62,18 @@ export function tellingLines(log: string): Telling {
       source = SOURCE.exec(lines[at])![1].trim();
     }
   }
-  return { complaint: complaint.join('; '), instruction, insn, source };
+  const text = complaint.join('; ');
+  const named = instruction === undefined ? NAMED_INSN.exec(text)?.[1] : undefined;
+  if (named !== undefined) {
+    insn = Number(named);
+    source = sourceAt(insn);
+  }
+  return { complaint: text, instruction, insn, source };
 }
 
 /** The telling lines in one line: complaint, instruction, source. */
-export function tellingText(log: string): string {
-  const { complaint, instruction, source } = tellingLines(log);
+export function tellingText(log: string, sourceAt?: (insn: number) => string | undefined): string {
+  const { complaint, instruction, source } = tellingLines(log, sourceAt);
   if (complaint === '') return '';
   const where = [instruction && `insn ${instruction}`, source && `at "${source}"`].filter(Boolean).join(' ');
   return where ? `${complaint} [${where}]` : complaint;

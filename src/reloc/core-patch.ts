@@ -6,7 +6,7 @@ import { hex, RelocationError } from '../errors.js';
 import { typeLabel } from './btf-c.js';
 import type { Btf } from './btf.js';
 import { type CoreSpec, coreFamily, formatSpec, skipModifiers } from './core-match.js';
-import { Code, Insns } from './insn.js';
+import type { Insns } from './insn.js';
 import type { CoreKind } from './spec.js';
 
 /** What one candidate makes of a relocation. Values are u64. */
@@ -214,17 +214,9 @@ function resize(insns: Insns, slot: number, { oldSize, newSize }: CoreValue): vo
   insns.setCode(slot, code & ~0x18 | size << 3);
 }
 
-/** Makes a call of a helper that does not exist: harmless in dead code, refused by the verifier elsewhere. */
 function poison(insns: Insns, slot: number): void {
-  if (insns.isLdImm64(slot)) poisonSlot(insns, slot + 1);
-  poisonSlot(insns, slot);
-}
-
-function poisonSlot(insns: Insns, slot: number): void {
-  insns.setCode(slot, Code.CALL);
-  insns.bytes[slot * 8 + 1] = 0;
-  insns.setOff(slot, 0);
-  insns.setImm(slot, POISON);
+  if (insns.isLdImm64(slot)) insns.setUnknownCall(slot + 1, POISON);
+  insns.setUnknownCall(slot, POISON);
 }
 
 function unfit(insns: Insns, slot: number, reason: string): RelocationError {

@@ -7,6 +7,7 @@
 import { BtfError, RelocationError } from '../errors.js';
 import { typeLabel } from './btf-c.js';
 import { type Btf, type BtfKind, essentialName } from './btf.js';
+import { comparison } from './core-explain.js';
 import { type CoreSpec, coreFamily, formatSpec, matchSpec, parseSpec, sameKind } from './core-match.js';
 import { calculate, type CoreValue, patch } from './core-patch.js';
 import { INSN_SIZE, Insns } from './insn.js';
@@ -72,7 +73,7 @@ export interface CoreResult {
  * Relocates every program that is going to be loaded (`autoload`); the others stay as they are.
  * @throws RelocationError with program, instruction and kind: candidates disagree, an instruction has not the shape or the
  *   value that its relocation says, or there is no target at all. A type, field or enumerator that is not there is no
- *   error: its instruction is poisoned, see {@link explainPoison}.
+ *   error: its instruction is poisoned, see explainPoison of core-explain.ts.
  */
 export function relocateCore(spec: ObjectSpec, targets: CoreTargets): CoreResult {
   const stories = new Map<string, readonly CoreStory[]>();
@@ -90,20 +91,6 @@ export function relocateCore(spec: ObjectSpec, targets: CoreTargets): CoreResult
     return { ...program, insns };
   });
   return { spec: { ...spec, programs }, stories };
-}
-
-/**
- * What to say when the verifier stops at a poisoned instruction ("invalid func unknown#195896080").
- * @param insn of the program; either slot of an ld_imm64
- * @returns undefined where no poisoned instruction is there
- */
-export function explainPoison(stories: readonly CoreStory[] | undefined, insn: number): string | undefined {
-  const story = stories?.find(({ poisoned, relocation, before }) =>
-    poisoned && insn >= relocation.insn && insn < relocation.insn + before.length / INSN_SIZE);
-  if (story === undefined) return undefined;
-  const { relocation, program, reason } = story;
-  const guard = coreFamily[relocation.kind] === 'enumval' ? 'bpf_core_enum_value_exists' : 'bpf_core_field_exists';
-  return `CO-RE: ${reason}; insn ${relocation.insn} of "${program}" is poisoned (${story.target === undefined ? `guard it with ${guard}` : 'read it with bpf_core_read or BPF_CORE_READ_INTO a variable of the right size'})`;
 }
 
 interface Resolution {
@@ -154,6 +141,7 @@ class Resolver {
     const all = this.#candidatesOf(typeId, name);
     const tried: CoreCandidate[] = [];
     const matching: Candidate[] = [];
+    let other: CoreCandidate | undefined;
     let chosen: { readonly candidate: CoreCandidate; readonly spec: CoreSpec; readonly result: CoreValue } | undefined;
     for (const candidate of all) {
       const { btf } = candidate;
@@ -168,8 +156,9 @@ class Resolver {
       tried.push(story);
       matching.push(candidate);
       if (chosen === undefined) chosen = { candidate: story, spec: found, result };
-      else if (found.bitOffset !== chosen.spec.bitOffset || result.value !== chosen.result.value) throw ambiguous(local, chosen.candidate, story);
+      else if (found.bitOffset !== chosen.spec.bitOffset || result.value !== chosen.result.value) other ??= story;
     }
+    if (chosen !== undefined && other !== undefined) throw ambiguous(local, relocation, chosen.candidate, other, tried);
     if (chosen !== undefined) {
       this.#candidates.set(typeId, matching);
       return { local, candidates: tried, target: chosen.candidate, result: chosen.result, reason: '' };
@@ -220,12 +209,19 @@ function apply(program: ProgramSpec, relocation: CoreRelocation, resolution: Res
   const bytes = (from: Uint8Array): Uint8Array => from.slice(insn * INSN_SIZE, (insn + size) * INSN_SIZE);
   const size = view.isLdImm64(insn) ? 2 : 1;
   const before = bytes(insns);
-  const fault = patch(view, insn, result);
+  const localType = describe(local);
+  let fault: string | undefined;
+  try {
+    fault = patch(view, insn, result);
+  } catch (error) {
+    if (!(error instanceof RelocationError)) throw error;
+    throw new RelocationError(error.reason, {}, { details: comparison({ localType, access: relocation.access, path: formatSpec(local), bitOffset: local.bitOffset, candidates }) });
+  }
   const poisoned = result.value === undefined || fault !== undefined;
   return {
     program: program.name,
     relocation,
-    localType: { id: local.rootId, kind: local.btf.kind(local.rootId), name: typeLabel(local.btf, local.rootId) },
+    localType,
     path: formatSpec(local),
     bitOffset: local.bitOffset,
     candidates,
@@ -239,9 +235,14 @@ function apply(program: ProgramSpec, relocation: CoreRelocation, resolution: Res
   };
 }
 
-function ambiguous(local: CoreSpec, a: CoreCandidate, b: CoreCandidate): RelocationError {
+function ambiguous(local: CoreSpec, { access }: CoreRelocation, a: CoreCandidate, b: CoreCandidate, candidates: readonly CoreCandidate[]): RelocationError {
   const side = (c: CoreCandidate): string => `${c.name} [${c.typeId}] of ${c.btf} says ${c.value}${c.bitOffset === 0 ? '' : ` (bit offset ${c.bitOffset})`}`;
-  return new RelocationError(`${formatSpec(local)} is ambiguous: ${side(a)}, ${side(b)} (give the local type a flavour that only one of them matches)`);
+  return new RelocationError(`${formatSpec(local)} is ambiguous: ${side(a)}, ${side(b)} (give the local type a flavour that only one of them matches)`,
+    {}, { details: comparison({ localType: describe(local), access, path: formatSpec(local), bitOffset: local.bitOffset, candidates }) });
+}
+
+function describe({ btf, rootId }: CoreSpec): CoreStory['localType'] {
+  return { id: rootId, kind: btf.kind(rootId), name: typeLabel(btf, rootId) };
 }
 
 function placeOf(source: string): string {
@@ -276,7 +277,7 @@ function inPlace<T>(program: ProgramSpec, { insn, kind }: CoreRelocation, run: (
     return run();
   } catch (error) {
     const where = { program: program.name, insn, kind };
-    if (error instanceof RelocationError) throw new RelocationError(error.reason, where);
+    if (error instanceof RelocationError) throw new RelocationError(error.reason, where, { details: error.details });
     if (error instanceof BtfError) throw new RelocationError(error.message, where, { cause: error });
     throw error;
   }

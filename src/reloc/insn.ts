@@ -57,6 +57,13 @@ export class Insns {
   setDst(slot: number, dst: number): void { this.bytes[slot * INSN_SIZE + 1] = this.src(slot) << 4 | dst & 0xf; }
   setSrc(slot: number, src: number): void { this.bytes[slot * INSN_SIZE + 1] = src << 4 | this.dst(slot); }
   setOff(slot: number, off: number): void { this.#view.setInt16(slot * INSN_SIZE + 2, off, true); }
+  /** Makes it a call of a helper that does not exist: harmless where nothing reaches it, refused by the verifier elsewhere. */
+  setUnknownCall(slot: number, helper: number): void {
+    this.setCode(slot, Code.CALL);
+    this.bytes[slot * INSN_SIZE + 1] = 0;
+    this.setOff(slot, 0);
+    this.setImm(slot, helper);
+  }
   /** @param imm taken modulo 2^32 */
   setImm(slot: number, imm: number): void { this.#view.setInt32(slot * INSN_SIZE + 4, imm, true); }
   /** Writes both halves of the ld_imm64 at `slot`, modulo 2^64. */

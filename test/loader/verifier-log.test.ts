@@ -38,6 +38,15 @@ suite('loader/verifier-log', (test) => {
     assert.is(insn, 12);
     assert.is(source, 'x = a[i];');
   });
+  test('tellingLines is not misled by what Linux 7.2 says of every instruction before it looks at the first', () => {
+    const said = 'func#0 @0\ntopo_order[0] = good\nsubprog#0: analyzing (depth 0)...\nsubprog#0 good:\n  0: (b4) w0 = 0\nstack use/def subprog#0 good (d0,cs0):\n  0: (b4) w0 = 0\nLive regs before insn:\n      0: .......... (b4) w0 = 0\n      1: 0......... (95) exit\n';
+    assert.is(tellingText(`${said}processed 2 insns\n`), '');
+    assert.is(tellingText(`${said}nothing of the kind\nprocessed 2 insns\n`), 'nothing of the kind');
+  });
+  test('tellingText asks for the source of an instruction that only the complaint names', () => {
+    assert.is(tellingText('unreachable insn 4\nprocessed 0 insns\n', (insn) => `line of ${insn}`), 'unreachable insn 4 [at "line of 4"]');
+    assert.is(tellingText('0: (05) goto pc-1\ninfinite loop detected at insn 0\n', () => 'never asked'), 'infinite loop detected at insn 0 [insn 0: (05) goto pc-1]');
+  });
   test.table([
     ['', ''],
     ['\n\n', ''],

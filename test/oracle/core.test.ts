@@ -2,7 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { ProjectError } from '#src/errors.js';
 import { type Btf, parseBtf } from '#src/reloc/btf.js';
-import { explainPoison, relocateCore } from '#src/reloc/core.js';
+import { explainPoison } from '#src/reloc/core-explain.js';
+import { relocateCore } from '#src/reloc/core.js';
 import { parseElf } from '#src/reloc/elf.js';
 import { parseObject } from '#src/reloc/object.js';
 import type { ObjectSpec } from '#src/reloc/spec.js';

@@ -1,8 +1,9 @@
 /** core.ts, core-match.ts, core-patch.ts: every kind, found, missing and ambiguous, on types made for each case. */
 import { readFileSync } from 'node:fs';
-import { ProjectError } from '#src/errors.js';
+import { ProjectError, type RelocationError } from '#src/errors.js';
 import { type Btf, parseBtf } from '#src/reloc/btf.js';
-import { type CoreStory, explainPoison, relocateCore } from '#src/reloc/core.js';
+import { explainPoison, explainStory } from '#src/reloc/core-explain.js';
+import { type CoreStory, relocateCore } from '#src/reloc/core.js';
 import { parseElf } from '#src/reloc/elf.js';
 import { parseObject } from '#src/reloc/object.js';
 import { CORE_KINDS, type CoreKind, type CoreRelocation, type ObjectSpec } from '#src/reloc/spec.js';
@@ -263,6 +264,50 @@ suite('core relocations that find nothing', (test) => {
     ]);
     assert.equal({ target: target === candidates[1], path, bitOffset, localType, oldValue, newValue },
       { target: true, path: 'struct pair___mine.b', bitOffset: 32, localType: { id: 6, kind: 'struct', name: 'struct pair___mine' }, oldValue: 4n, newValue: 8n });
+  });
+});
+
+suite('core relocations in words', (test) => {
+  const place = "in the running kernel's BTF";
+  test('explainStory shows both sides of a poisoned instruction, every candidate with its reason', () => {
+    assert.equal(explainStory(run(field('field_byte_offset', pair, (t) => [t.ints('pair', 'a'), t.struct('pair___p', 8, [{ name: 'b', type: t.ptr(0), at: 0 }])], '0:1', ldw(4)))), [
+      'struct pair.b in the program: type [6] struct pair, access "0:1", at byte 4',
+      'candidate [6] struct pair of vmlinux: refused, no field "b" in struct pair',
+      'candidate [8] struct pair___p of vmlinux: refused, field "b" of struct pair___p is void *, not unsigned int',
+      `field_byte_offset: insn 0 of "prog" is poisoned: struct pair.b is not the same ${place}: no field "b" in struct pair; field "b" of struct pair___p is void *, not unsigned int`,
+    ]);
+  });
+  test.table<[string, Case, string[]]>([
+    ['found elsewhere', field('field_byte_offset', pair, swapped, '0:1', ldw(4)), [
+      'struct pair.b in the program: type [6] struct pair, access "0:1", at byte 4', 'candidate [6] struct pair of vmlinux: struct pair.b, value 0', 'field_byte_offset: insn 0 of "prog" has 0 instead of 4']],
+    ['without a candidate', field('type_size', pair, nothing, '0', mov(8)), [
+      'struct pair in the program: type [6] struct pair, access "0"', 'no candidate: no type has that name and kind', `type_size: insn 0 of "prog" has 0 instead of 8: the running kernel's BTF has no struct pair`]],
+    ['of the program itself', field('type_id_local', pair, nothing, '0', ld64(6)), [
+      'struct pair in the program: type [6] struct pair, access "0"', 'type_id_local: insn 0 of "prog" has 6, as compiled']],
+    ['at a bit', field('field_lshift_u64', bits(37, 3), bits(45, 7), '0:1', mov(56)), [
+      'struct flags.bit in the program: type [6] struct flags, access "0:1", at bit 37', 'candidate [6] struct flags of vmlinux: struct flags.bit, at bit 45, value 44', 'field_lshift_u64: insn 0 of "prog" has 44 instead of 56']],
+  ], ([what]) => `explainStory of a relocation ${what}`, ([, c, lines]) => {
+    assert.equal(explainStory(run(c)), lines);
+  });
+  test('explainStory lists 16 candidates at most', () => {
+    const lines = explainStory(run(field('field_exists', pair, (t) => Array.from({ length: 20 }, () => t.ints('pair', 'a')), '0:1', mov(1))));
+    assert.equal([lines.length, lines.at(-2)], [19, 'and 4 more']);
+  });
+  test('an ambiguous relocation is refused with every candidate', () => {
+    const { details } = throwsCode<RelocationError>(() => run(field('field_byte_offset', pair, (t) => [pair(t), t.ints('pair', 'b'), swapped(t)], '0:0', mov(0))), 'BPF_RELOCATION');
+    assert.equal(details, [
+      'struct pair.a in the program: type [6] struct pair, access "0:0"',
+      'candidate [6] struct pair of vmlinux: struct pair.a, value 0',
+      'candidate [7] struct pair of vmlinux: refused, no field "a" in struct pair',
+      'candidate [8] struct pair of vmlinux: struct pair.a, at byte 4, value 4',
+    ]);
+  });
+  test('a relocation whose instruction cannot take the value is refused with both sides', () => {
+    const { details } = throwsCode<RelocationError>(() => run(field('field_byte_offset', pair, (t) => t.struct('pair', 40_000, [{ name: 'b', type: t.uint, at: 320_000 }]), '0:1', ldw(4))), 'BPF_RELOCATION');
+    assert.equal(details, [
+      'struct pair.b in the program: type [6] struct pair, access "0:1", at byte 4',
+      'candidate [6] struct pair of vmlinux: struct pair.b, at byte 40000, value 40000',
+    ]);
   });
 });
 
