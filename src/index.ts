@@ -14,6 +14,8 @@ export type { WasiOptions } from './wasi/wasi.js';
 export type { Grant } from './wasi/descriptors.js';
 export type { Sink } from './wasi/output.js';
 export { BpfObject, type BpfProgram, type GlobalValue, type Link, type LoadOptions } from './loader/load.js';
+export { readBtf } from './loader/btf-file.js';
+export type { Btf } from './reloc/btf.js';
 export { interpreter } from './interp/interpreter.js';
 export { ENGINES, ENGINE_NAMES, engineOf, type EngineName } from './interp/engines.js';
 export type { CompileOptions, Breakpoint, Engine, Execution, ExecutionOptions, Extern, ExternType, Frame, Func, Global, GuestCall, HostFunc, HostReferences, HostResult, Imports, Instance, Limits, Memory, Stop, Table, TypedValue, Value } from './interp/engine.js';

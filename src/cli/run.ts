@@ -6,6 +6,7 @@ import type { Engine } from '../interp/engine.js';
 import { ENGINES, engineOf } from '../interp/engines.js';
 import { exitNow } from '../kernel/exit.js';
 import { readModule } from '../loader/wasm.js';
+import type { Btf } from '../reloc/btf.js';
 import type { Grant } from '../wasi/descriptors.js';
 import { painter, parseOptions, print, type Command } from './command.js';
 
@@ -15,6 +16,8 @@ const OPTIONS = {
   engine: { type: 'string' },
   invoke: { type: 'string' },
   'max-memory': { type: 'string' },
+  btf: { type: 'string' },
+  'verifier-log': { type: 'boolean' },
   stats: { type: 'boolean' },
   verbose: { type: 'boolean', short: 'v' },
   help: { type: 'boolean', short: 'h' },
@@ -38,6 +41,9 @@ folder and no environment variable.
 ${engines()}
   --invoke NAME         calls that export instead of _start, with ARGS as its arguments, and prints its results
   --max-memory SIZE     bytes the guest's memories may have together: 64M, 1G, or a number; default: what the module asks for
+  --btf FILE            relocates BPF programs against the types of that file instead of the running kernel's: BTF, or an ELF
+                        file with a .BTF section; without it the file that the variable BTF_FILE_PATH names
+  --verifier-log        shows all that the kernel's verifier says of each program, with source lines, also where it agrees
   --stats               says at the end how many records were delivered, cut or lost
   -v, --verbose         says what is loaded and attached, and all of the verifier's log where it refuses
   -h, --help            this text
@@ -63,6 +69,10 @@ export const run: Command = {
       env: Object.fromEntries((values.env ?? []).flatMap(variable)),
       engine: await engineOf(values.engine),
       invoke: values.invoke,
+      kernel: {
+        ...await types(values.btf ?? process.env['BTF_FILE_PATH']),
+        ...values['verifier-log'] ? { logLevel: EVERY_STATE, onVerifierLog: showLog } : {},
+      },
       limits: values['max-memory'] === undefined ? {} : { memoryPages: pages(values['max-memory']) },
       log: values.verbose ? say : undefined,
     }, values.stats ?? false);
@@ -98,6 +108,18 @@ function engines(): string {
   const lines = Object.entries(ENGINES).map(([name, { about }]) => `${' '.repeat(26)}${name.padEnd(8)}${about}\n`);
   return `  --engine NAME         how the module runs; default: mixed
 ${lines.join('')}                        on v8 a guest cannot be interrupted: Ctrl-C ends the process as it stands`;
+}
+
+/** of the verifier's log: every instruction with the registers' states, not only the path that fails */
+const EVERY_STATE = 2;
+
+function showLog(program: string, log: string): void {
+  say(`the verifier's log of program "${program}":\n${log.trimEnd().replace(/^/gm, '  ')}`);
+}
+
+/** An empty variable is none. Read before the guest runs, so that a wrong name is a wrong command line. */
+async function types(path: string | undefined): Promise<{ readonly btf?: Btf }> {
+  return path ? { btf: (await import('../loader/btf-file.js')).readBtf(path) } : {};
 }
 
 function say(line: string): void {

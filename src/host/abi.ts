@@ -51,6 +51,8 @@ export interface BpfHostOptions {
   readonly beforeLong?: () => void;
   /** what is made and attached, line by line */
   readonly log?: (line: string) => void;
+  /** whether `log` gets the verifier's log of a refused program; default: yes */
+  readonly tellsLogs?: boolean;
 }
 
 export class BpfHost {
@@ -196,7 +198,7 @@ export class BpfHost {
   #explain(say: (why: string) => void, error: ProjectError): void {
     say(error.message);
     for (const line of error.details) this.#options.report(`  ${line}`);
-    if (error instanceof VerifierError) for (const line of error.log.trimEnd().split('\n')) this.#log(`  ${line}`);
+    if (error instanceof VerifierError && this.#options.tellsLogs !== false) for (const line of error.log.trimEnd().split('\n')) this.#log(`  ${line}`);
   }
 
   #log(line: string): void {

@@ -6,6 +6,10 @@ import type { Epoll } from '../kernel/epoll.js';
 import type { BpfMap } from '../kernel/map.js';
 import type { PerfBuffer } from '../kernel/perf-buffer.js';
 import type { RingBuffer } from '../kernel/ring-buffer.js';
+import type { LoadOptions } from '../loader/load.js';
+
+/** What a guest has no say in: whose types its objects are relocated against, and what is told of the verifier's work. */
+export type KernelOptions = Pick<LoadOptions, 'btf' | 'logLevel' | 'onVerifierLog'>;
 
 export type HostMap = Pick<BpfMap, 'name' | 'type' | 'keySize' | 'valueSize' | 'elementSize' | 'subject' | 'perCpu' | 'lookup' | 'contains' | 'update' | 'delete' | 'nextKey'> & {
   /** needed only to put this map into a map of maps */

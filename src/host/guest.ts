@@ -13,7 +13,7 @@ import { F32, F64, I32, I64, typeName } from '../interp/types.js';
 import { instantiate, type Provider } from '../loader/wasm.js';
 import { Wasi, type WasiOptions } from '../wasi/wasi.js';
 import { BPF_MODULE, BpfHost, GO_MODULE } from './abi.js';
-import type { Backend } from './backend.js';
+import type { Backend, KernelOptions } from './backend.js';
 import { boundHeap } from './heap.js';
 import type { HostLimits, HostStats } from './objects.js';
 
@@ -36,6 +36,8 @@ export interface RunOptions extends Omit<WasiOptions, 'args' | 'blocks'> {
   readonly engine?: EngineName | Engine;
   /** whether function bodies are judged before the guest runs, or each when it is first called; default: before */
   readonly validate?: CompileOptions['validate'];
+  /** how the running kernel loads the module's BPF objects */
+  readonly kernel?: KernelOptions;
   /** default: the running kernel, reached when the module imports the ABI */
   readonly backend?: Backend;
   /** imports of your own, asked first */
@@ -91,8 +93,8 @@ export async function runWasm(bytes: Uint8Array, options: RunOptions): Promise<E
   try {
     const wanted = module.imports.some((i) => i.module === BPF_MODULE || i.module === GO_MODULE);
     if (wanted) {
-      const backend = options.backend ?? (await import('./kernel-backend.js')).kernelBackend;
-      bpf = new BpfHost({ backend, name: basename(options.path, extname(options.path)), limits: options.limits, waits: wasi.waits, report, log: options.log, beforeLong: () => wasi.stdout.offer() });
+      const backend = options.backend ?? (await import('./kernel-backend.js')).kernelBackend(options.kernel);
+      bpf = new BpfHost({ backend, name: basename(options.path, extname(options.path)), limits: options.limits, waits: wasi.waits, report, log: options.log, tellsLogs: options.kernel?.onVerifierLog === undefined, beforeLong: () => wasi.stdout.offer() });
     }
     const providers: Provider[] = [
       ...options.provide ? [options.provide] : [],

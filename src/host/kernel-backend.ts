@@ -5,10 +5,11 @@ import { PerfBuffer } from '../kernel/perf-buffer.js';
 import { RingBuffer } from '../kernel/ring-buffer.js';
 import { BpfObject } from '../loader/load.js';
 import { MapType } from '../uapi.js';
-import type { Backend, HostBuffer } from './backend.js';
+import type { Backend, HostBuffer, KernelOptions } from './backend.js';
 
-export const kernelBackend: Backend = {
-  load: (bytes, name, warn) => BpfObject.load(bytes, { name, onWarning: warn }),
+/** @param how every object is loaded */
+export const kernelBackend = (how: KernelOptions = {}): Backend => ({
+  load: (bytes, name, warn) => BpfObject.load(bytes, { ...how, name, onWarning: warn }),
 
   openBuffer: (map): HostBuffer => {
     // every HostMap that reaches this backend is one that it loaded
@@ -33,4 +34,4 @@ export const kernelBackend: Backend = {
       },
     };
   },
-};
+});

@@ -26,19 +26,40 @@ export interface KernelBtf {
   close(): void;
 }
 
-/** @throws UnsupportedError (UNSUPPORTED) where no file has it */
-export function vmlinuxBtf(): KernelBtf {
-  const path = `${SYSFS}/vmlinux`;
-  if (existsSync(path)) return { path, format: 'btf', ...mapped(path) };
-  const files = ELF_FILES.map((pattern) => pattern.replaceAll('*', kernelRelease()));
-  for (const file of files) {
+/**
+ * Files that may hold the running kernel's types: what the kernel shows itself, and only where it shows none those on disk.
+ * @param root where the file system begins
+ */
+export function* vmlinuxFiles(root = ''): Generator<KernelBtf> {
+  const shown = `${root}${SYSFS}/vmlinux`;
+  if (existsSync(shown)) {
+    yield { path: shown, format: 'btf', ...mapped(shown) };
+    return;
+  }
+  for (const path of elfFiles(root)) {
+    let file: KernelBtf;
     try {
-      return { path: file, format: 'elf', bytes: readFileSync(file), close: () => {} };
+      file = { path, format: 'elf', ...mapped(path) };
     } catch {
       // the next one may be readable
+      continue;
     }
+    yield file;
   }
-  throw new UnsupportedError('CO-RE without kernel BTF', '5.2', `${path} is missing: the kernel needs CONFIG_DEBUG_INFO_BTF; ${files.join(', ')} were looked for, too`);
+}
+
+function elfFiles(root: string): string[] {
+  return ELF_FILES.map((pattern) => `${root}${pattern.replaceAll('*', kernelRelease())}`);
+}
+
+/** The first of them, whatever it holds. @throws UnsupportedError (UNSUPPORTED) where there is none */
+export function vmlinuxBtf(): KernelBtf {
+  for (const file of vmlinuxFiles()) return file;
+  throw noKernelBtf();
+}
+
+export function noKernelBtf(): UnsupportedError {
+  return new UnsupportedError('CO-RE without kernel BTF', '5.2', `${SYSFS}/vmlinux is missing: the kernel needs CONFIG_DEBUG_INFO_BTF, or its types come from a file of its own; ${elfFiles('').join(', ')} were looked for, too`);
 }
 
 /** Maps the file where the kernel lets it be mapped (6.16), else reads it. */

@@ -2,13 +2,13 @@
  * The running kernel's types, parsed: vmlinux's BTF and that of its modules, each read on first use. Finds what attach targets
  * and externs name. The descriptors of module BTF that are handed out are owned here and closed with this.
  */
-import { UnsupportedError } from '../errors.js';
+import { ProjectError, UnsupportedError } from '../errors.js';
 import { kernelBuildId, readCache, writeCache } from '../kernel/cache.js';
 import type { Fd } from '../kernel/fd.js';
-import { moduleBtf, moduleBtfFd, moduleBtfNames, vmlinuxBtf } from '../kernel/vmlinux.js';
+import { type KernelBtf, moduleBtf, moduleBtfFd, moduleBtfNames, noKernelBtf, vmlinuxFiles } from '../kernel/vmlinux.js';
 import { parseBtf, type Btf, type BtfKind } from '../reloc/btf.js';
 import { decodeIndex, encodeIndex } from '../reloc/btf-index.js';
-import { parseElf } from '../reloc/elf.js';
+import { btfOf } from './btf-file.js';
 
 /** A type of the kernel. `btfFd` is what bpf(2) takes: 0 for vmlinux, else a module's, lent. */
 export interface KernelType {
@@ -17,16 +17,31 @@ export interface KernelType {
   readonly module: string | undefined;
 }
 
+/**
+ * The running kernel's types: of the first file that has them, where libbpf looks and in its order.
+ * @param files default: this system's
+ * @param parse of what the kernel shows
+ * @throws UnsupportedError (UNSUPPORTED) where none has them; BtfError for a broken /sys/kernel/btf/vmlinux
+ */
+export function findKernelBtf(files: Iterable<KernelBtf> = vmlinuxFiles(), parse = (bytes: Uint8Array): Btf => parseBtf(bytes, { source: 'vmlinux' })): Btf {
+  const tried: string[] = [];
+  for (const { path, format, bytes, close } of files) {
+    try {
+      return format === 'btf' ? parse(bytes) : btfOf(bytes, { source: 'vmlinux' });
+    } catch (error) {
+      close();
+      if (format === 'btf' || !(error instanceof ProjectError)) throw error;
+      tried.push(`${path}: ${error.message}`);
+    }
+  }
+  throw tried.length === 0 ? noKernelBtf() : new UnsupportedError('CO-RE without kernel BTF', '5.2', `of the files that may hold it none does: ${tried.join('; ')}`);
+}
+
 let vmlinux: Btf | undefined;
 
 /** vmlinux's BTF, parsed once: it cannot change while the kernel runs. @throws UnsupportedError (UNSUPPORTED) where there is none */
 export function kernelBtf(): Btf {
-  if (vmlinux) return vmlinux;
-  const { bytes, format, path } = vmlinuxBtf();
-  if (format === 'btf') return vmlinux = indexed(bytes);
-  const section = parseElf(bytes, { file: path }).section('.BTF');
-  if (!section) throw new UnsupportedError('CO-RE without kernel BTF', '5.2', `${path} has no .BTF section`);
-  return vmlinux = parseBtf(section.data, { source: 'vmlinux' });
+  return vmlinux ??= findKernelBtf(vmlinuxFiles(), indexed);
 }
 
 /** With the index of an earlier run where there is one of this very kernel. */

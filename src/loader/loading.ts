@@ -2,7 +2,7 @@
  * The way of one object into the kernel. All or nothing: whatever fails, everything that was opened before is closed again. The
  * order is libbpf's: struct_ops layouts, externs, CO-RE, BTF, maps, programs, program arrays.
  */
-import { AttachError, SyscallError, UnsupportedError, UsageError } from '../errors.js';
+import { AttachError, SyscallError, UnsupportedError, UsageError, VerifierError } from '../errors.js';
 import { btfBytes, btfLoad, fdById, logText, mapCreate, progBindMap, progInfo } from '../kernel/bpf.js';
 import { Errno } from '../kernel/errno.js';
 import { failure } from '../kernel/fail.js';
@@ -34,7 +34,7 @@ import { tellingText } from './verifier-log.js';
 export interface LoadOptions {
   /** file name or name of the object; global-data maps are named after it in the kernel */
   readonly name?: string;
-  /** types to relocate against instead of the running kernel's */
+  /** types to relocate against instead of the running kernel's and its modules': what `readBtf` read */
   readonly btf?: Btf;
   /** which programs are loaded; without it those whose section name does not start with `?` */
   readonly autoload?: (program: ProgramSpec) => boolean;
@@ -50,6 +50,8 @@ export interface LoadOptions {
   readonly replaces?: Readonly<Record<string, BpfProgram>>;
   /** asks the verifier for its log of programs that load, too: 1 failures and branches, 2 every state, 4 statistics */
   readonly logLevel?: number;
+  /** told each program's log, of the one that is refused too */
+  readonly onVerifierLog?: (program: string, log: string) => void;
   /** told what went another way than asked, and why, without being an error */
   readonly onWarning?: (text: string) => void;
 }
@@ -207,14 +209,16 @@ export class Loading {
       btfFd: (type) => this.#types.btfFd(type),
       btfIndex: (type) => this.#btfIndex(type),
     });
-    const loaded = loadProgram(program, section, insns, {
+    const { onVerifierLog = () => {} } = this.#options;
+    const loaded = telling(onVerifierLog, () => loadProgram(program, section, insns, {
       spec: this.#spec,
       btfFd: this.#btf?.value,
       binding: this.#binding(program, section),
       fdArray: this.#fdArray.length > 1 ? Int32Array.from(this.#fdArray) : undefined,
       stories,
       logLevel: this.#options.logLevel ?? 0,
-    });
+    }));
+    if (loaded.log !== '') onVerifierLog(program.name, loaded.log);
     this.#programs.set(program.name, new BpfProgram(program, section.type, loaded));
     if (!feature('progBindMap')) return;
     for (const map of this.#spec.maps) {
@@ -267,5 +271,14 @@ export class Loading {
       const made = this.#maps.get(map.name);
       if (made && map.type === MapType.PROG_ARRAY) fillSlots(map, made, (name) => this.#programs.get(name)?.fd.value, this.#warn);
     }
+  }
+}
+
+function telling<T>(onVerifierLog: (program: string, log: string) => void, load: () => T): T {
+  try {
+    return load();
+  } catch (error) {
+    if (error instanceof VerifierError) onVerifierLog(error.program, error.log);
+    throw error;
   }
 }
