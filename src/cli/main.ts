@@ -11,6 +11,7 @@ import { painter, print, Status, suggestion, type Command } from './command.js';
 export const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   run: async () => (await import('./run.js')).run,
   inspect: async () => (await import('./inspect.js')).inspect,
+  btf: async () => (await import('./btf.js')).btf,
   demo: async () => (await import('./demo.js')).demo,
 };
 

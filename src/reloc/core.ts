@@ -93,6 +93,28 @@ export function relocateCore(spec: ObjectSpec, targets: CoreTargets): CoreResult
   return { spec: { ...spec, programs }, stories };
 }
 
+/**
+ * What the different relocations of an object mean in a target: for each the accesses of every candidate that matches, none where
+ * none does. Of all programs, loaded or not. Does not choose: what two candidates disagree about is there twice.
+ * @throws RelocationError for an access that the object's own types do not have
+ */
+export function coreMatches({ btf, programs }: ObjectSpec, target: Btf): (readonly CoreSpec[])[] {
+  if (btf === undefined) return [];
+  const resolver = new Resolver(btf, { vmlinux: target });
+  const found = new Map<string, readonly CoreSpec[]>();
+  for (const program of programs) {
+    for (const relocation of program.coreRelocations) {
+      const key = keyOf(relocation);
+      if (relocation.kind !== 'type_id_local' && !found.has(key)) found.set(key, inPlace(program, relocation, () => resolver.matches(relocation)));
+    }
+  }
+  return [...found.values()];
+}
+
+function keyOf({ typeId, kind, access }: CoreRelocation): string {
+  return `${typeId} ${kind} ${access}`;
+}
+
 interface Resolution {
   readonly local: CoreSpec;
   readonly candidates: readonly CoreCandidate[];
@@ -119,13 +141,26 @@ class Resolver {
 
   /** Equal relocations are resolved once. */
   resolve(relocation: CoreRelocation): Resolution {
-    const key = `${relocation.typeId} ${relocation.kind} ${relocation.access}`;
+    const key = keyOf(relocation);
     let resolution = this.#resolved.get(key);
     if (resolution === undefined) {
       resolution = this.#resolve(relocation);
       this.#resolved.set(key, resolution);
     }
     return resolution;
+  }
+
+  /** Without choosing, and without narrowing the choice. */
+  matches(relocation: CoreRelocation): readonly CoreSpec[] {
+    const local = parseSpec(this.#local, relocation);
+    const matched = this.#candidatesOf(relocation.typeId, this.#nameOf(relocation.typeId)).map(({ btf, typeId }) => matchSpec(local, btf, typeId));
+    return matched.filter((found) => typeof found !== 'string');
+  }
+
+  #nameOf(typeId: number): string {
+    const name = this.#local.name(typeId);
+    if (name === '') throw new RelocationError(`${typeLabel(this.#local, typeId)} has no name to look for in the target's BTF`);
+    return name;
   }
 
   #resolve(relocation: CoreRelocation): Resolution {
@@ -135,10 +170,7 @@ class Resolver {
       // linking may renumber types: what the instruction holds is not compared
       return { local, candidates: [], target: undefined, reason: '', result: { ...calculate(kind, local, local), validate: false } };
     }
-    const name = this.#local.name(typeId);
-    if (name === '') throw new RelocationError(`${typeLabel(this.#local, typeId)} has no name to look for in the target's BTF`);
-
-    const all = this.#candidatesOf(typeId, name);
+    const all = this.#candidatesOf(typeId, this.#nameOf(typeId));
     const tried: CoreCandidate[] = [];
     const matching: Candidate[] = [];
     let other: CoreCandidate | undefined;

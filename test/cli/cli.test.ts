@@ -59,7 +59,7 @@ suite('wasm-bpf', (test) => {
     for (const args of [[], ['--help'], ['-h'], ['help']]) {
       const { status, stdout, stderr } = cli(...args);
       assert.equal([status, stderr], [0, '']);
-      for (const line of ['usage: wasm-bpf COMMAND', '  run       runs a module', '  inspect   shows what', '  demo      runs a probe', 'Exit status: 0 success']) assert.ok(stdout.includes(line), line);
+      for (const line of ['usage: wasm-bpf COMMAND', '  run       runs a module', '  inspect   shows what', '  btf       relocates', '  demo      runs a probe', 'Exit status: 0 success']) assert.ok(stdout.includes(line), line);
       assert.not.match(stdout, /\x1b/);
     }
   });
@@ -69,7 +69,7 @@ suite('wasm-bpf', (test) => {
     assert.is(cli('--version').stdout, `${version}\n`);
   });
 
-  test.table(['run', 'inspect', 'demo'], (name) => `${name} --help, -h and help ${name} print the same`, (name) => {
+  test.table(['run', 'inspect', 'btf', 'demo'], (name) => `${name} --help, -h and help ${name} print the same`, (name) => {
     const { stdout, status } = cli(name, '--help');
     assert.is(status, 0);
     assert.match(stdout, new RegExp(`^usage: wasm-bpf ${name}`));
