@@ -8,6 +8,7 @@
  * - every error is a `ProjectError` with a stable `code`.
  */
 export { runWasm, trapLines, type Ending, type RunOptions } from './host/guest.js';
+export type { KernelOptions } from './host/backend.js';
 export type { HostLimits, HostStats } from './host/objects.js';
 export type { Provider } from './loader/wasm.js';
 export type { WasiOptions } from './wasi/wasi.js';

@@ -9,7 +9,7 @@ import { kindOf, readBinary } from '../loader/wasm.js';
 import type { Btf } from '../reloc/btf.js';
 import { minimizeBtf } from '../reloc/btf-minimize.js';
 import { explainStory } from '../reloc/core-explain.js';
-import { relocateCore } from '../reloc/core.js';
+import { relocateCore, type CoreTargets } from '../reloc/core.js';
 import { parseObject } from '../reloc/object.js';
 import type { ObjectSpec } from '../reloc/spec.js';
 import { findObjects } from '../teach/find-objects.js';
@@ -26,7 +26,8 @@ none: wasm-bpf run --btf OUT. The programs become the same as with all types.
 check says of each program whether it would be relocated, and of each relocation that finds nothing what was looked for, and
 why each candidate was refused.
 
-  --btf FILE        the kernel's types: BTF, or an ELF file with a .BTF section; default: the running kernel's
+  --btf FILE        the kernel's types: BTF, or an ELF file with a .BTF section; default: the running kernel's (for check
+                    with those of its modules, as when a program is loaded)
   --base FILE       what the types in --btf are split from: vmlinux's for a module's
   -o, --output OUT  minimize: the file to write
   --json            the outcome as one JSON document; fields are added in later versions, never renamed
@@ -44,7 +45,7 @@ const OPTIONS = {
   help: { type: 'boolean', short: 'h' },
 } as const;
 
-interface Request { readonly objects: readonly Named[]; readonly target: Btf; readonly output: string | undefined; readonly json: boolean }
+interface Request { readonly objects: readonly Named[]; readonly targets: CoreTargets & { readonly vmlinux: Btf }; readonly output: string | undefined; readonly json: boolean }
 interface Named { readonly file: string; readonly spec: ObjectSpec }
 
 /** The one table of what `btf` does. */
@@ -71,10 +72,16 @@ export const btf: Command = {
     if (values.base !== undefined && values.btf === undefined) throw new UsageError('btf: --base without --btf');
     const objects = files.flatMap(objectsIn);
     const base = values.base === undefined ? undefined : readBtf(values.base);
-    const target = values.btf === undefined ? (await import('../loader/kernel-types.js')).kernelBtf() : readBtf(values.btf, base);
-    return action.run({ objects, target, output: values.output, json: values.json ?? false });
+    const targets = values.btf === undefined ? await runningKernel() : { vmlinux: readBtf(values.btf, base) };
+    return action.run({ objects, targets, output: values.output, json: values.json ?? false });
   },
 };
+
+async function runningKernel(): Promise<Request['targets']> {
+  const { KernelTypes } = await import('../loader/kernel-types.js');
+  const types = new KernelTypes();
+  return { vmlinux: types.target, modules: () => types.targetModules };
+}
 
 function objectsIn(path: string): Named[] {
   const bytes = readBinary(path);
@@ -86,8 +93,8 @@ function objectsIn(path: string): Named[] {
   return found.map((object) => ({ file: path, spec: parseObject(object, { name }) }));
 }
 
-async function minimize({ objects, target, output, json }: Request): Promise<number> {
-  const { bytes, ...counts } = minimizeBtf(objects.map(({ spec }) => spec), target);
+async function minimize({ objects, targets, output, json }: Request): Promise<number> {
+  const { bytes, ...counts } = minimizeBtf(objects.map(({ spec }) => spec), targets.vmlinux);
   try {
     writeFileSync(output!, bytes);
   } catch (error) {
@@ -111,8 +118,8 @@ interface Checked {
   readonly lines: readonly string[];
 }
 
-async function check({ objects, target, json }: Request): Promise<number> {
-  const checked = objects.flatMap(({ file, spec }) => spec.programs.map(({ name }) => checkProgram(file, spec, name, target)));
+async function check({ objects, targets, json }: Request): Promise<number> {
+  const checked = objects.flatMap(({ file, spec }) => spec.programs.map(({ name }) => checkProgram(file, spec, name, targets)));
   const text = checked.map(({ file, program, relocations, poisoned, error, lines }) => {
     const outcome = error ?? `${relocations} relocations, ${poisoned === 0 ? 'none' : poisoned} poisoned`;
     return [`${file}: ${program}: ${outcome}`, ...lines.map((line) => `  ${line}`)].join('\n');
@@ -121,12 +128,12 @@ async function check({ objects, target, json }: Request): Promise<number> {
   return checked.some(({ poisoned, error }) => poisoned > 0 || error !== undefined) ? Status.FAILURE : Status.OK;
 }
 
-function checkProgram(file: string, spec: ObjectSpec, program: string, vmlinux: Btf): Checked {
+function checkProgram(file: string, spec: ObjectSpec, program: string, targets: CoreTargets): Checked {
   const { section, coreRelocations } = spec.programs.find(({ name }) => name === program)!;
   const head = { file, program, section, relocations: coreRelocations.length };
   const only = { ...spec, programs: spec.programs.map((each) => ({ ...each, autoload: each.name === program })) };
   try {
-    const stories = relocateCore(only, { vmlinux }).stories.get(program) ?? [];
+    const stories = relocateCore(only, targets).stories.get(program) ?? [];
     return { ...head, poisoned: stories.filter(({ poisoned }) => poisoned).length, lines: stories.filter(({ reason }) => reason !== '').flatMap(explainStory) };
   } catch (error) {
     if (!(error instanceof ProjectError)) throw error;

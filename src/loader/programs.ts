@@ -93,7 +93,9 @@ export function loadProgram(program: ProgramSpec, section: Section, insns: Uint8
         continue;
       }
       // the kernel refuses a program whose log it cannot write, be it right or wrong
-      if (error.errno === Errno.ENOSPC && first === undefined) return { fd: progLoad(request), log: `the log is longer than ${LOG_MOST} bytes\n` };
+      if (error.errno === Errno.ENOSPC && first === undefined) {
+        return { ...loadProgram(program, section, insns, { ...options, logLevel: 0 }), log: `the log of level ${options.logLevel} is longer than ${LOG_MOST} bytes\n` };
+      }
       throw explain(program, section, first ?? error, logText(log), source, options);
     }
   }

@@ -43,8 +43,8 @@ export function minimizeBtf(objects: readonly ObjectSpec[], target: Btf): Minimi
 class Selection {
   readonly #btf: Btf;
   readonly #kept = new Map<number, Set<number>>();
-  /** types of which all that a signature names is kept, and all that a strict comparison looks at, before and behind a pointer */
-  readonly #done = { signature: new Set<number>(), before: new Set<number>(), behind: new Set<number>() };
+  /** types of which all that tells the size is kept, all that a signature names, and all that a strict comparison looks at, before and behind a pointer */
+  readonly #done = { size: new Set<number>(), signature: new Set<number>(), before: new Set<number>(), behind: new Set<number>() };
 
   constructor(btf: Btf) {
     this.#btf = btf;
@@ -89,24 +89,17 @@ class Selection {
   }
 
   /** The type with what tells its size and kind: not what a pointer points to, nor a struct's members. */
-  #size(id: number): void {
-    for (let at = id; at !== 0;) {
-      const known = this.#kept.has(at);
-      this.#keep(at);
-      if (known) return;
-      const type = this.#btf.type(at);
+  #size(root: number): void {
+    this.#walk(root, this.#done.size, (type) => {
       switch (type.kind) {
         case 'typedef': case 'volatile': case 'const': case 'restrict': case 'type_tag':
-          at = type.type;
-          break;
+          return [type.type];
         case 'array':
-          this.#size(type.indexType);
-          at = type.type;
-          break;
+          return [type.type, type.indexType];
         default:
-          return;
+          return [];
       }
-    }
+    });
   }
 
   /** What the loose comparison follows: pointers, elements, parameters; of structs and enums the kind counts. */
@@ -133,6 +126,7 @@ class Selection {
         case 'typedef': case 'volatile': case 'const': case 'restrict': case 'type_tag':
           return [type.type];
         case 'ptr':
+          if (behindPointer) return [type.type];
           pointees.push(type.type);
           return [];
         case 'array':

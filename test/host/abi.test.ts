@@ -1,5 +1,5 @@
 /** Every function of the wasm_bpf ABI, with good and bad arguments, against a fake kernel. */
-import { AttachError, ElfError, SyscallError, UnsupportedError, VerifierError } from '#src/errors.js';
+import { AttachError, ElfError, RelocationError, SyscallError, UnsupportedError, VerifierError } from '#src/errors.js';
 import { BPF_FUNCTIONS } from '#src/host/abi.js';
 import { I32, I64 } from '#src/interp/types.js';
 import { BpfGuest } from '../support/bpf-guest.js';
@@ -99,6 +99,9 @@ suite('wasm_load_bpf_object, wasm_close_bpf_object', (test) => {
     assert.is(await g.load(), 0n);
     assert.is(g.reported[1], 'cannot load the BPF object: BPF_PROG_LOAD for program "watch": EACCES: R1 is bad');
     assert.equal(g.logged, ['  0: r1 = 0', '  1: exit']);
+    g.backend.failure = new RelocationError('it is ambiguous', { program: 'watch', insn: 3 }, { details: ['one side', 'the other'] });
+    assert.is(await g.load(), 0n);
+    assert.equal(g.reported.slice(2), ['cannot load the BPF object: relocation insn 3 of "watch": it is ambiguous', '  one side', '  the other']);
   });
 
   test('a fault of the host is not an answer', async () => {

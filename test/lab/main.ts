@@ -16,7 +16,7 @@ const DEFAULT_COMMAND = `
 run() { timeout 800 node build/test/support/main.js "$@"; }
 engine=; [ $(uname -m) = aarch64 ] && engine='lab/snapshot interp/kernels'
 run fixtures/probes kernel/features kernel/bpf kernel/ring-buffer kernel/perf-buffer $engine > $TMPDIR/second 2>&1 & second=$!
-run lab/attach loader/load loader/refused loader/struct-ops; status=$?
+run lab/attach lab/module-types loader/load loader/refused loader/struct-ops; status=$?
 wait $second || status=$?
 cat $TMPDIR/second
 exit $status`;
