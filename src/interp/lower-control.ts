@@ -59,7 +59,10 @@ export class ControlStack extends OperandStack {
       this.active = handler;
     }
     if (kind === 'loop') this.observe?.('loop', this, this.height);
-    this.labels.push({ kind, height: this.height - params.length, params, results, start: this.n, patches: [], otherwise, handler, active: this.active });
+    const height = this.height - params.length;
+    // what a branch brings to a loop may be of a wider type than what is there now
+    for (let i = 0; i < params.length; i++) this.types[height + i] = params[i];
+    this.labels.push({ kind, height, params, results, start: this.n, patches: [], otherwise, handler, active: this.active });
   }
 
   else(dead: boolean): void {

@@ -59,7 +59,7 @@ export abstract class HostMachine extends FrameMachine {
       CS[sp - 2] = RETURN_CROSS;
     }
     this.frame(func, this.fp);
-    if (this.inst.tier) this.exit = TIER;
+    if (this.inst.tier && !this.plain) this.exit = TIER;
   }
 
   /** Calls an imported function, or one of another instance: arguments and results at `slot` of the caller's frame. */

@@ -361,21 +361,21 @@ export class Runner extends FiberMachine {
   /** Runs compiled code where there is some, and the interpreter elsewhere, until the fuel is spent or `exit` is set. */
   readonly #run = (): void => {
     for (;;) {
-      const tier = this.roomAt(this.fp) >= 0 ? this.inst.tier : undefined;
+      const tier = !this.plain && this.roomAt(this.fp) >= 0 ? this.inst.tier : undefined;
       const cell = left.interpret ? undefined : tier?.entryAt(this.pc);
       left.interpret = false;
       if (cell) {
         this.enterCompiled(cell);
       } else {
         const total = this.fuel;
-        const { pc } = this, watch = tier ?? this.inst.code.watch, granted = watch ? Math.min(total, watch.patience(pc)) : total;
+        const { pc } = this, watch = this.plain ? undefined : tier ?? this.inst.code.watch, granted = watch ? Math.min(total, watch.patience(pc)) : total;
         this.fuel = granted;
         try {
           if (isFused(this.code[this.pc])) this.#fused();
           else this.#core();
         } finally {
           tier?.spent(pc, granted - this.fuel);
-          if (!tier && this.fuel < 0) this.inst.code.watch?.spent(this.pc);
+          if (!tier && watch && this.fuel < 0) this.inst.code.watch?.spent(this.pc);
           this.fuel += total - granted;
         }
         if (this.exit === TIER) this.exit = FUEL;

@@ -42,7 +42,7 @@ class Writer {
   snapshot({ version, module, steps, memories, tables, globals, elems, datas, objects, frames }: Snapshot): Uint8Array {
     this.#raw(MAGIC);
     for (const word of [version, module.size, ...module.hash]) this.#u32(word);
-    this.#view.setFloat64(this.#room(8), steps, true);
+    this.#f64(steps);
     this.#list(memories, ({ pages, parts }) => {
       this.#u32(pages);
       this.#list(parts, ({ at, bytes }) => {
@@ -83,7 +83,9 @@ class Writer {
       this.#u32(value);
     } else if (typeof value === 'bigint') {
       this.#u8(LONG);
-      this.#view.setBigInt64(this.#room(8), value, true);
+      // the view may be another one once there is room
+      const at = this.#room(8);
+      this.#view.setBigInt64(at, value, true);
     } else if (value instanceof Uint8Array) {
       this.#u8(VECTOR);
       this.#raw(value);
@@ -96,7 +98,7 @@ class Writer {
       this.#text(BIGINT, String(value.value));
     } else {
       this.#u8(NUMBER);
-      this.#view.setFloat64(this.#room(8), value.value, true);
+      this.#f64(value.value);
     }
   }
 
@@ -128,6 +130,11 @@ class Writer {
   #u32(value: number): void {
     const at = this.#room(4);
     this.#view.setInt32(at, value, true);
+  }
+
+  #f64(value: number): void {
+    const at = this.#room(8);
+    this.#view.setFloat64(at, value, true);
   }
 
   /** @returns where the next `n` bytes go */

@@ -19,6 +19,8 @@ export const WAYS: readonly Way[] = [
   { name: 'interpreter, fused and suspended often', engine: fused, features: FEATURES_ALL, ...sliced(2) },
   { name: 'compiler', engine: compiler, features: FEATURES_ALL },
   { name: 'compiler, frames changing tiers all the time', engine: compilerWith('changing tiers', { calls: 0, loops: 1 }), features: FEATURES_ALL, ...sliced(2) },
+  { name: 'interpreter, moving to another instance', engine: interpreter, features: FEATURES_ALL, moves: 61 },
+  { name: 'compiler, moving to another instance', engine: compilerWith('moving', { calls: 0, loops: 1 }), features: FEATURES_ALL, moves: 1009, ...sliced(5) },
   { name: 'mixed', engine: mixed, features: FEATURES_ALL },
   { name: 'compiler, waiting for the host', engine: compilerWith('changing tiers later', { calls: 1, loops: 2 }), features: FEATURES_ALL, later: true, ...sliced(7) },
 ];

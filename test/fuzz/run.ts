@@ -4,11 +4,12 @@
  * so that the bytes alone say what happens. A NaN is any NaN; V8's traps are V8's words, which `coarse` makes ours comparable to.
  */
 import { LinkError, ProjectError, Trap } from '#src/errors.js';
-import type { Engine, Extern, ExternType, Func, Global, HostFunc, Instance, Memory, Table, Value } from '#src/interp/engine.js';
+import type { Engine, Extern, ExternType, Func, Global, HostFunc, HostReferences, Instance, Memory, Table, Value } from '#src/interp/engine.js';
 import { WasmFunc } from '#src/interp/func.js';
 import { WasmGlobal } from '#src/interp/global.js';
 import { WasmMemory } from '#src/interp/memory.js';
 import type { Module } from '#src/interp/module.js';
+import { decodeSnapshot, encodeSnapshot } from '#src/interp/snapshot-bytes.js';
 import { WasmTable } from '#src/interp/table.js';
 import { EXTERNREF, F32, F64, FUNCREF, I32, I64, V128, isRef, type FuncType, type ValType } from '#src/interp/types.js';
 import { FUEL_NAME } from './tree.js';
@@ -22,8 +23,11 @@ const CALLS = 2;
 export interface Event { readonly text: string; /** the reason, where it is a trap */ readonly trap?: string }
 export type Outcome = readonly Event[];
 
+/** of a call, to other instances */
+const MOVES = 3;
 const objects = Array.from({ length: 4 }, (_, i) => ({ object: i }));
 
+const REFERENCES: HostReferences = { save: (object) => String(objects.indexOf(object as (typeof objects)[number])), load: (name) => objects[Number(name)] };
 /** calls of the host from one that it throws at to the next, where the guest cannot catch it: engines differ in whether `catch_all` does */
 const THROWS = 40;
 
@@ -131,16 +135,19 @@ export interface OurWay {
   readonly engine: Engine;
   /** host functions give promises, and while they are waited for another guest runs */
   readonly later?: boolean;
+  /** a call is stopped after so many instructions, saved as bytes, and goes on in another instance; the same again, `MOVES` times */
+  readonly moves?: number;
   /** called before and after each run */
   begin?(): void;
   end?(): void;
 }
 
-export async function runOurs({ engine, later, begin, end }: OurWay, bytes: Uint8Array): Promise<Outcome> {
+export async function runOurs(way: OurWay, bytes: Uint8Array): Promise<Outcome> {
+  const { begin, end } = way;
   const events: Event[] = [];
   begin?.();
   try {
-    return await ours(engine, later ?? false, bytes, events);
+    return await ours(way, bytes, events);
   } catch (error) {
     events.push({ text: `fails: ${error instanceof Error ? error.stack : String(error)}` });
     return events;
@@ -149,14 +156,21 @@ export async function runOurs({ engine, later, begin, end }: OurWay, bytes: Uint
   }
 }
 
-async function ours(engine: Engine, later: boolean, bytes: Uint8Array, events: Event[]): Promise<Outcome> {
+async function ours({ engine, later = false, moves }: OurWay, bytes: Uint8Array, events: Event[]): Promise<Outcome> {
   const module = engine.compile(bytes);
   let instance!: Instance;
-  let counter = 0, funcs = 0;
+  let counter = 0;
+  /** as V8 calls them: by their order */
+  const names = new Map<string, string>();
+  const nameOf = (item: string) => {
+    const name = names.get(item) ?? String(names.size);
+    names.set(item, name);
+    return name;
+  };
   const provide = (from: string, item: string, type: ExternType): Extern => {
     switch (type.kind) {
       case 'func': return {
-        kind: 'host', type: type.type, name: String(funcs++),
+        kind: 'host', type: type.type, name: nameOf(`${from}.${item}`),
         run: (_caller, args) => {
           events.push({ text: `host ${item}(${showAll(type.type.params, args)})` });
           const results = resultsOf(type.type, counter);
@@ -181,13 +195,25 @@ async function ours(engine: Engine, later: boolean, bytes: Uint8Array, events: E
       case 'tag': throw new Error(`no tag "${from}" "${item}"`);
     }
   };
+  const moved = async (name: string, args: readonly Value[], steps: number): Promise<readonly Value[]> => {
+    let execution = instance.begin(instance.exports.get(name) as Func, args);
+    for (let i = 0; i < MOVES; i++) {
+      const { reason } = await execution.run({ fuel: steps });
+      if (reason === 'done') return execution.results!;
+      const snapshot = decodeSnapshot(encodeSnapshot(execution.snapshot(REFERENCES)));
+      execution = engine.restore(module, provide, snapshot, { references: REFERENCES });
+      ({ instance } = execution);
+    }
+    await execution.run();
+    return execution.results!;
+  };
   return perform(module, {
     async instantiate() {
       instance = engine.instantiate(module, provide);
       if (later) await instance.start();
       else if (module.start !== undefined) await instance.start();
     },
-    call: (name, _type, args) => later ? instance.call(instance.exports.get(name) as Func, args) : instance.callSync(instance.exports.get(name) as Func, args),
+    call: async (name, _type, args) => moves !== undefined ? await moved(name, args, moves) : later ? instance.call(instance.exports.get(name) as Func, args) : instance.callSync(instance.exports.get(name) as Func, args),
     setFuel(fuel) {
       const global = instance.exports.get(FUEL_NAME);
       if (global) (global as Global).value = fuel;
