@@ -1,6 +1,7 @@
 /**
  * What the running kernel can do, by trying it: a probe per feature, with the first kernel that has it. Versions alone would
- * lie, because distributions backport. Each probe runs once per thread and leaves nothing behind.
+ * lie, because distributions backport, except where a kernel cannot be configured without. Each probe runs once per thread and
+ * leaves nothing behind.
  */
 import { SyscallError, UnsupportedError } from '../errors.js';
 import { AttachType, MapCreateFlag, MapType, ProgType } from '../uapi.js';
@@ -9,6 +10,7 @@ import { lacking } from './capabilities.js';
 import { Errno } from './errno.js';
 import type { Fd } from './fd.js';
 import { hasSymbol } from './kallsyms.js';
+import { kernelAtLeast } from './release.js';
 import { raiseMemlock } from './rlimit.js';
 import { vmlinuxBtf } from './vmlinux.js';
 
@@ -252,11 +254,18 @@ export const FEATURES = {
 
 export type FeatureName = keyof typeof FEATURES;
 
+/** No kernel that has bpf(2) lacks them from their version on: only older ones are tried. Most loads ask for no others. */
+const BY_AGE: ReadonlySet<FeatureName> = new Set([
+  'progName', 'globalData', 'expAttachType', 'probeReadKernel', 'progBindMap', 'arrayMmap',
+  'btf', 'btfFunc', 'btfFuncGlobal', 'btfDatasec', 'btfQmarkDatasec', 'btfFloat', 'btfDeclTag', 'btfTypeTag', 'btfEnum64',
+]);
+
 const known = new Map<FeatureName, boolean>();
 
 /** Whether the running kernel has it. @throws SyscallError (SYSCALL) where this process may not even try */
 export function feature(name: FeatureName): boolean {
   let has = known.get(name);
+  if (has === undefined && BY_AGE.has(name) && kernelAtLeast(FEATURES[name].since)) known.set(name, has = true);
   if (has === undefined) {
     // where memory is counted, a probe could fail for want of it; this one probe is small enough for any limit
     if (name !== 'memcgAccounting') raiseMemlock();

@@ -2,7 +2,7 @@
  * Which kernel runs: its version as the verifier and `LINUX_KERNEL_VERSION` mean it. Distributions that keep their own number in
  * uname's release say elsewhere what they are built from: Debian in uname's version, Ubuntu in /proc/version_signature.
  */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { release, version } from 'node:os';
 
 /** uname's release: `6.12.48+deb13-amd64` */
@@ -21,17 +21,14 @@ export function codeFrom(uname: { release: string; version: string }, signature 
   return versionCode(ubuntu ?? debian ?? uname.release) ?? 0;
 }
 
+const SIGNATURE = '/proc/version_signature';
 let code: number | undefined;
 
 /** LINUX_VERSION_CODE of the running kernel. */
 export function kernelVersionCode(): number {
   if (code !== undefined) return code;
-  let signature = '';
-  try {
-    signature = readFileSync('/proc/version_signature', 'latin1');
-  } catch {
-    // only Ubuntu has it
-  }
+  // only Ubuntu has it
+  const signature = existsSync(SIGNATURE) ? readFileSync(SIGNATURE, 'latin1') : '';
   return code = codeFrom({ release: release(), version: version() }, signature);
 }
 

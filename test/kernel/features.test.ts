@@ -17,6 +17,7 @@ suite('kernel/features', (test) => {
   test.table(names, (name) => `feature('${name}') is there from Linux ${FEATURES[name].since} on`, (name) => {
     const has = feature(name);
     assert.type(has, 'boolean');
+    assert.is(FEATURES[name].probe(), has);
     if (kernelAtLeast(FEATURES[name].since) && !CONFIGURED.includes(name)) assert.is(has, true);
     assert.is(feature(name), has);
   });
