@@ -46,6 +46,10 @@ export interface Btf {
   /** kind without decoding the rest */
   kind(id: number): BtfKind;
   name(id: number): string;
+  /** one member of a struct or union, without decoding the others; undefined where it has none at that index, or is neither */
+  member(id: number, index: number): BtfMember | undefined;
+  /** indices of the members with that name or with none, ascending; no name is decoded */
+  membersNamed(id: number, name: string): readonly number[];
   /** every id with that exact name, in id order, base included; one scan of the names at the first call for each name */
   idsNamed(name: string): readonly number[];
   /** first id with that name and one of these kinds */
@@ -200,6 +204,28 @@ class ParsedBtf implements Btf {
     return text;
   }
 
+  member(id: number, index: number): BtfMember | undefined {
+    if (!this.#isComposite(id)) return undefined;
+    const owner = this.#owner(id);
+    const at = owner.#at(id);
+    const info = owner.#u32(at + 4);
+    return index < (info & 0xffff) ? owner.#member(id, at + 12 + index * 12, info >>> 31 !== 0) : undefined;
+  }
+
+  membersNamed(id: number, name: string): readonly number[] {
+    const found: number[] = [];
+    if (!this.#isComposite(id)) return found;
+    const owner = this.#owner(id);
+    const at = owner.#at(id);
+    const count = owner.#u32(at + 4) & 0xffff;
+    const wanted = utf8.encode(`${name}\0`);
+    for (let index = 0, m = at + 12; index < count; index++, m += 12) {
+      const offset = owner.#u32(m);
+      if (offset === 0 || owner.#begins(id, offset, wanted)) found.push(index);
+    }
+    return found;
+  }
+
   idsNamed(name: string): readonly number[] {
     const types = this.#typesNamed(name);
     const funcs = this.#funcsNamed(name);
@@ -241,9 +267,13 @@ class ParsedBtf implements Btf {
     let elements = 1;
     let at = id;
     for (let steps = 0; steps < MAX_RESOLVE; steps++) {
+      if (this.#isComposite(at)) {
+        const owner = this.#owner(at);
+        return this.#product(id, elements, owner.#u32(owner.#at(at) + 8));
+      }
       const type = this.type(at);
       switch (type.kind) {
-        case 'int': case 'struct': case 'union': case 'enum': case 'enum64': case 'datasec': case 'float':
+        case 'int': case 'enum': case 'enum64': case 'datasec': case 'float':
           return this.#product(id, elements, type.size);
         case 'ptr':
           return this.#product(id, elements, this.#pointerSize());
@@ -320,14 +350,7 @@ class ParsedBtf implements Btf {
         return { ...head, kind, type: this.#u32(rest), indexType: this.#u32(rest + 4), nelems: this.#u32(rest + 8) };
       case 'struct': case 'union': {
         const members: BtfMember[] = new Array(vlen);
-        for (let i = 0, m = rest; i < vlen; i++, m += 12) {
-          const offset = this.#u32(m + 8);
-          // with the kind flag: bit size in the top byte, bit offset in the other three
-          members[i] = {
-            name: this.#nameAt(id, this.#u32(m)), type: this.#u32(m + 4),
-            bitOffset: flag ? offset & 0xffffff : offset, bitSize: flag ? offset >>> 24 : 0,
-          };
-        }
+        for (let i = 0, m = rest; i < vlen; i++, m += 12) members[i] = this.#member(id, m, flag);
         return { ...head, kind, size, members };
       }
       case 'enum': case 'enum64': {
@@ -366,6 +389,34 @@ class ParsedBtf implements Btf {
       case 'unkn':
         throw new Error('bug: a type of kind 0 was indexed');
     }
+  }
+
+  /** @param flag the struct's kind flag: then the top byte of a member's offset is its bit size */
+  #member(id: number, at: number, flag: boolean): BtfMember {
+    const offset = this.#u32(at + 8);
+    return {
+      name: this.#nameAt(id, this.#u32(at)), type: this.#u32(at + 4),
+      bitOffset: flag ? offset & 0xffffff : offset, bitSize: flag ? offset >>> 24 : 0,
+    };
+  }
+
+  #isComposite(id: number): boolean {
+    const kind = this.kind(id);
+    return kind === 'struct' || kind === 'union';
+  }
+
+  /** Whether the string is empty, or begins with these bytes. */
+  #begins(id: number, offset: number, wanted: Uint8Array): boolean {
+    if (offset < this.#startString) return this.#base!.#begins(id, offset, wanted);
+    const at = offset - this.#startString;
+    // outside: let the name be read, which tells
+    if (at >= this.#stringsLength) this.#nameAt(id, offset);
+    const { bytes } = this;
+    const from = this.#strings + at;
+    if (bytes[from] === 0) return true;
+    let i = 0;
+    while (i < wanted.length && bytes[from + i] === wanted[i]) i++;
+    return i === wanted.length;
   }
 
   #product(id: number, a: number, b: number): number {

@@ -68,8 +68,8 @@ export function parseSpec(btf: Btf, relocation: CoreRelocation): CoreSpec {
   if (tooLarge !== undefined) throw fail(`index ${tooLarge} is beyond 2^31`);
 
   let id = skipModifiers(btf, rootId);
-  const root = btf.type(id);
   if (family === 'enumval') {
+    const root = btf.type(id);
     if (root.kind !== 'enum' && root.kind !== 'enum64') throw fail(`${root.kind} is not an enum`);
     if (raw.length > 1) throw fail('an enumerator has one index');
     const value = root.values[raw[0]];
@@ -81,14 +81,14 @@ export function parseSpec(btf: Btf, relocation: CoreRelocation): CoreSpec {
   let bitOffset = raw[0] * btf.sizeOf(id) * 8;
   for (const index of raw.slice(1)) {
     id = skipModifiers(btf, id);
-    const type = btf.type(id);
-    if (type.kind === 'struct' || type.kind === 'union') {
-      const member = type.members[index];
-      if (member === undefined) throw fail(`no member ${index} of ${type.members.length} in ${typeLabel(btf, id)}`);
+    const member = btf.member(id, index);
+    const type = member ? undefined : btf.type(id);
+    if (type?.kind === 'struct' || type?.kind === 'union') throw fail(`no member ${index} of ${type.members.length} in ${typeLabel(btf, id)}`);
+    if (member) {
       bitOffset += member.bitOffset;
       if (member.name !== '') accessors.push({ typeId: id, index, name: member.name });
       id = member.type;
-    } else if (type.kind === 'array') {
+    } else if (type?.kind === 'array') {
       id = skipModifiers(btf, type.type);
       if (index >= type.nelems && !isFlexible(btf, accessors.at(-1), type.nelems)) throw fail(`index ${index} is outside of ${type.nelems} elements`);
       accessors.push({ typeId: id, index, name: undefined });
@@ -163,11 +163,9 @@ function matchField(local: CoreSpec, btf: Btf, rootId: number): CoreSpec | strin
  */
 function findMember(localBtf: Btf, accessor: CoreAccessor, btf: Btf, id: number, walk: Walk): BtfMember | string | undefined {
   const typeId = skipModifiers(btf, id);
-  const type = btf.type(typeId);
-  if (type.kind !== 'struct' && type.kind !== 'union') return undefined;
   if (++walk.visited > MAX_PAIRS) throw new RelocationError(`looking for "${accessor.name}" takes more than ${MAX_PAIRS} steps`);
-  for (const [index, member] of type.members.entries()) {
-    if (member.name !== '' && member.name !== accessor.name) continue;
+  for (const index of btf.membersNamed(typeId, accessor.name!)) {
+    const member = btf.member(typeId, index)!;
     const { bitOffset } = walk;
     step(walk, index);
     walk.bitOffset += member.bitOffset;
@@ -175,7 +173,7 @@ function findMember(localBtf: Btf, accessor: CoreAccessor, btf: Btf, id: number,
       const found = findMember(localBtf, accessor, btf, member.type, walk);
       if (found !== undefined) return found;
     } else {
-      const localType = (localBtf.type(accessor.typeId) as Composite).members[accessor.index].type;
+      const localType = localBtf.member(accessor.typeId, accessor.index)!.type;
       if (!fieldsAreCompatible(localBtf, localType, btf, member.type)) {
         return `field "${member.name}" of ${typeLabel(btf, typeId)} is ${typeName(btf, member.type)}, not ${typeName(localBtf, localType)}`;
       }

@@ -94,9 +94,8 @@ function fieldAspect(kind: CoreKind, spec: CoreSpec): Aspect {
     throw new RelocationError(`${formatSpec(spec)} is an array element, which has no such property`);
   }
 
-  const holder = btf.type(last.typeId);
-  if (holder.kind !== 'struct' && holder.kind !== 'union') throw new Error(`bug: a member of a ${holder.kind}`);
-  const member = holder.members[last.index];
+  const member = btf.member(last.typeId, last.index);
+  if (!member) throw new Error(`bug: a member of ${typeLabel(btf, last.typeId)}`);
   const typeId = skipModifiers(btf, member.type);
   const { byteOffset, byteSize, bits } = member.bitSize > 0
     ? bitfieldWindow(spec, typeId, member.bitSize)

@@ -96,6 +96,19 @@ suite('btf', (test) => {
 
   test('Btf.alignOf refuses a function', () => { throwsCode(() => btf.alignOf(ids.func), 'BPF_BTF', 'all type [20]: func has no alignment'); });
 
+  test('Btf.member and membersNamed decode what they are asked for only', () => {
+    const record = btf.type(ids.struct);
+    assert.ok(record.kind === 'struct');
+    assert.equal([0, 1, 2, 3].map((index) => btf.member(ids.struct, index)), [...record.members, undefined]);
+    assert.is(btf.member(ids.int, 0), undefined);
+    assert.equal([['x'], ['flag'], ['fla'], ['']].map(([name]) => btf.membersNamed(ids.struct, name)), [[0], [1], [], []]);
+    assert.equal(btf.membersNamed(ids.func, 'x'), []);
+    const nested = new BtfBuilder();
+    const inner = nested.struct('', 4, []);
+    const outer = nested.struct('outer', 8, [{ name: '', type: inner, at: 0 }, { name: 'last', type: inner, at: 32 }]);
+    assert.equal(parseBtf(nested.build(), { source: 'nested' }).membersNamed(outer, 'last'), [0, 1]);
+  });
+
   test('Btf.alignOf is 1 for packed structs', () => {
     const packed = new BtfBuilder();
     const int = packed.int('int', 4, { signed: true });
