@@ -59,7 +59,7 @@ export function vmlinuxBtf(): KernelBtf {
 }
 
 export function noKernelBtf(): UnsupportedError {
-  return new UnsupportedError('CO-RE without kernel BTF', '5.2', `${SYSFS}/vmlinux is missing: the kernel needs CONFIG_DEBUG_INFO_BTF, or its types come from a file of its own; ${elfFiles('').join(', ')} were looked for, too`);
+  return new UnsupportedError('CO-RE without kernel BTF', '5.2', `${SYSFS}/vmlinux is missing: the kernel needs CONFIG_DEBUG_INFO_BTF, or give its types in a file: --btf, LoadOptions.btf; ${elfFiles('').join(', ')} were looked for, too`);
 }
 
 /** Maps the file where the kernel lets it be mapped (6.16), else reads it. */

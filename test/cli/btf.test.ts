@@ -1,14 +1,16 @@
 /** `wasm-bpf btf`, and the options of `run` that say whose types count and what the verifier said, in processes of their own. */
 import { spawnSync, type SpawnSyncReturns } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseBtf } from '#src/reloc/btf.js';
 import { readBtf } from '#src/loader/btf-file.js';
 import { BtfBuilder } from '../support/btf.js';
-import { fixture, needsRoot, root } from '../support/probe.js';
-import { assert, suite } from '../support/suite.js';
+import { fixture, needsCommand, needsRoot, root } from '../support/probe.js';
+import { assert, suite, type Need } from '../support/suite.js';
 
+/** what the kernel shows of itself; where it shows nothing, there is nothing to hide */
+const VMLINUX: Need = { name: '/sys/kernel/btf/vmlinux', missing: existsSync('/sys/kernel/btf/vmlinux') ? undefined : 'the kernel has no BTF' };
 const dir = mkdtempSync(join(tmpdir(), 'cli-btf-'));
 process.on('exit', () => rmSync(dir, { recursive: true, force: true }));
 
@@ -108,6 +110,26 @@ suite('wasm-bpf run and the kernel', (test) => {
       const { status, stderr } = cli(['run', ...args, probe, '-n', '1', '-t', '1'], env);
       assert.equal([status, stderr], [0, '']);
     }
+  });
+
+  /** Runs the probe where the kernel shows no types and nothing lies in /boot. */
+  const without = (prepare: string, ...options: string[]): SpawnSyncReturns<string> => spawnSync('unshare', ['-m', 'sh', '-c',
+    `set -e; cp /sys/kernel/btf/vmlinux ${dir}/whole.btf; mount -t tmpfs none /sys/kernel/btf; mount -t tmpfs none /boot; ${prepare}; exec "$@"`, 'sh',
+    process.execPath, `${root}dist/cli/main.js`, 'run', ...options, probe, '-n', '1', '-t', '1'], { encoding: 'utf8', timeout: 20_000 });
+  const needs = [needsRoot, VMLINUX, needsCommand('unshare', 'util-linux')];
+
+  test.needing(needs, 'run on a kernel that shows no types says where it looked, and takes those of a file', () => {
+    const { status, stderr } = without(':');
+    assert.is(status, 1);
+    assert.match(stderr, /^wasm-bpf: cannot load the BPF object: CO-RE without kernel BTF is not supported here, needs Linux 5\.2 or later \(\/sys\/kernel\/btf\/vmlinux is missing: [^\n]* \/boot\/vmlinux-[^\n]* were looked for, too\)\nexecsnoop: cannot load the BPF object\n$/);
+    assert.is(cli(['btf', 'minimize', probe, '-o', out]).status, 0);
+    const few = without(':', '--btf', out);
+    assert.equal([few.status, few.stderr], [0, '']);
+  });
+
+  test.needing([...needs, needsCommand('objcopy', 'binutils')], 'run on a kernel that shows no types takes those of the vmlinux in /boot', () => {
+    const { status, stderr } = without(`objcopy --add-section .BTF=${dir}/whole.btf "$(command -v objcopy)" /boot/vmlinux-$(uname -r)`);
+    assert.equal([status, stderr], [0, '']);
   });
 
   test('run --btf of a file that is not there ends with status 2', () => {

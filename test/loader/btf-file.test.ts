@@ -85,7 +85,7 @@ suite('loader/btf-file', (test) => {
   });
   test('findKernelBtf says where it has looked', () => {
     throwsCode(() => findKernelBtf(vmlinuxFiles(root({}))), 'UNSUPPORTED',
-      `CO-RE without kernel BTF is not supported here, needs Linux 5.2 or later (/sys/kernel/btf/vmlinux is missing: the kernel needs CONFIG_DEBUG_INFO_BTF, or its types come from a file of its own; ${places.join(', ')} were looked for, too)`);
+      `CO-RE without kernel BTF is not supported here, needs Linux 5.2 or later (/sys/kernel/btf/vmlinux is missing: the kernel needs CONFIG_DEBUG_INFO_BTF, or give its types in a file: --btf, LoadOptions.btf; ${places.join(', ')} were looked for, too)`);
     const at = root({ [places[2]!]: BARE });
     throwsCode(() => findKernelBtf(vmlinuxFiles(at)), 'UNSUPPORTED',
       `CO-RE without kernel BTF is not supported here, needs Linux 5.2 or later (of the files that may hold it none does: ${at}${places[2]!}: vmlinux: the ELF file has no section ".BTF" (it is of a kernel without CONFIG_DEBUG_INFO_BTF, or stripped of it))`);
