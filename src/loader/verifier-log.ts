@@ -19,7 +19,7 @@ export interface Telling {
 const CLOSING = /^(processed \d+ insns|verification time \d+|stack depth |total_states |insns processed)/;
 /** `12: (79) r1 = …` and the state-only form of newer kernels, `12: R1=ctx() …` */
 export const INSTRUCTION = /^(\d+): \([0-9a-f]{2}\)/;
-const STATE = /^ ?(\d+: )?(R\d+(_w|_r)?=|frame\d+: R|from \d+ to \d+|fp-?\d+=)|^(caller|callee):|^last_idx |^regs=|^parent |^mark_precise|^(propagating|falling) |^func#\d+ @\d+|^Live regs|^\s+\d+: |^(topo_order\[|subprog#\d+|stack use\/def )|^Validating |^\(\S+\) state/;
+const STATE = /^ ?(\d+: )?(R\d+(_w|_r)?=|frame\d+: R|from \d+ to \d+|fp-?\d+=)|^(caller|callee):|^last_idx |^regs=|^parent |^mark_precise|^(propagating|falling) |^func#\d+ @\d+|^Live regs|^\s+\d+: |^(topo_order\[|subprog#\d+|stack use\/def )|^Validating |^(cur|old) state:|^SCC |^\(\d+\) (frame|live) |^Func#\d+ .*(is global and (assumed )?valid|is safe for any args)|^\(\S+\) state/;
 /** A statement from line_info: `; x = *p; @ probe.bpf.c:12` */
 export const SOURCE = /^; ?(.*)$/;
 /** Complaints about the program as a whole, before any instruction was looked at: `unreachable insn 4`. */

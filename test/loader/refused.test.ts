@@ -27,8 +27,11 @@ const REFUSALS = [
   ['in_subprogram', 'EACCES', 'invalid access to map value, value_size=16 off=56 size=8; R1 max value is outside of the allowed memory range [insn 18: (79) r0 = *(u64 *)(r1 +0) at "return value->words[index & 7]; @ refused.bpf.c:55"]'],
   ['without_end', 'EINVAL', 'unreachable insn 1 [at "return 0; @ refused.bpf.c:70"]'],
   ['uninitialised', 'EACCES', 'R7 !read_ok [insn 0: (bf) r0 = r7 at "asm volatile("%0 = r7" : "=r"(result)); @ refused.bpf.c:77"]'],
-  ['wrong_answer', 'EINVAL', 'At program exit the register R0 has value (0x7; 0x0) should have been in (0x0; 0x1) [insn 1: (95) exit at "SEC("?cgroup/dev") int wrong_answer(struct bpf_cgroup_dev_ctx *ctx) { return 7; } @ refused.bpf.c:82"]',
-    'At program exit the register R0 has smin=7 smax=7 should have been in [0, 1] [insn 1: (95) exit at "SEC("?cgroup/dev") int wrong_answer(struct bpf_cgroup_dev_ctx *ctx) { return 7; } @ refused.bpf.c:82"]'],
+  ['spinning', 'EINVAL', 'infinite loop detected at insn 1 [insn 1: (55) if r0 != 0x0 goto pc-1 at "asm volatile("r0 = 1; 1: if r0 != 0 goto 1b" ::: "r0"); @ refused.bpf.c:84"]',
+    'infinite loop detected at insn 1 [insn 1: (05) goto pc-1 at "asm volatile("r0 = 1; 1: if r0 != 0 goto 1b" ::: "r0"); @ refused.bpf.c:84"]'],
+  ['beyond_stack', 'EACCES', 'invalid write to stack R10 off=-520 size=8 [insn 0: (7b) *(u64 *)(r10 -520) = r1 at "asm volatile("*(u64 *)(r10 - 520) = r1"); @ refused.bpf.c:101"]'],
+  ['wrong_answer', 'EINVAL', 'At program exit the register R0 has value (0x7; 0x0) should have been in (0x0; 0x1) [insn 1: (95) exit at "SEC("?cgroup/dev") int wrong_answer(struct bpf_cgroup_dev_ctx *ctx) { return 7; } @ refused.bpf.c:106"]',
+    'At program exit the register R0 has smin=7 smax=7 should have been in [0, 1] [insn 1: (95) exit at "SEC("?cgroup/dev") int wrong_answer(struct bpf_cgroup_dev_ctx *ctx) { return 7; } @ refused.bpf.c:106"]'],
 ] as const;
 
 suite('programs that the verifier refuses', (test) => {
@@ -41,6 +44,14 @@ suite('programs that the verifier refuses', (test) => {
       });
     }
   }
+
+  test.needing([needsRoot], 'VerifierError sums up a fault in a global function, or says that the kernel knows no such argument yet', () => {
+    const { message } = refusal('refused', 'in_global_function');
+    const words = message.replace('BPF_PROG_LOAD for program "in_global_function": ', '');
+    const wordings = ['EINVAL: Arg#0 type PTR in on_its_own() is not supported yet.',
+      `EACCES: R1 invalid mem access 'mem_or_null' [insn 13: (79) r0 = *(u64 *)(r1 +8) at "__attribute__((noinline)) int on_its_own(struct value *value) { return value->words[1]; } @ refused.bpf.c:89"]`];
+    assert.ok(wordings.includes(words), message);
+  });
 
   test.needing([needsRoot], 'a failed CO-RE relocation is told in full, in the place of the poisoned instruction', () => {
     const { message, details, log } = refusal('broken', 'missing_field');

@@ -55,6 +55,8 @@ suite('loader/verifier-log', (test) => {
     ['btf_vmlinux is malformed\n', 'btf_vmlinux is malformed'],
     ['0: (95) exit\nR0 !read_ok\n', 'R0 !read_ok [insn 0: (95) exit]'],
     ['func#0 @0\n0: R1=ctx() R10=fp0\n0: (85) call unknown#195896080\ninvalid func unknown#195896080\nprocessed 1 insns\n', 'invalid func unknown#195896080 [insn 0: (85) call unknown#195896080]'],
+    ['1: (05) goto pc-1\ninfinite loop detected at insn 1\ncur state: R10=fp0\nold state: R10=fp0\nprocessed 9 insns\n', 'infinite loop detected at insn 1 [insn 1: (05) goto pc-1]'],
+    ['9: (85) call pc+3\nFunc#1 (\'f\') is global and assumed valid.\n12: (95) exit\n(0) frame 0 insn 6 +live -8 \n(0) live stack update done in 2 iterations\nprocessed 13 insns\n', ''],
     ['1: (05) goto pc-1\nBPF program is too large. Processed 1000001 insn\nprocessed 1000001 insns\n', 'BPF program is too large. Processed 1000001 insn [insn 1: (05) goto pc-1]'],
   ] as const, ([log]) => `tellingText of ${JSON.stringify(log.slice(0, 40))}`, ([log, text]) => {
     assert.is(tellingText(log), text);

@@ -5,7 +5,7 @@
  *   dump-insns FILE NAME
  *
  * In the environment: KCONFIG_TEXT for a kernel configuration, TARGET_BTF for a file with the types that CO-RE relocates to,
- * ONLY for a single program to load.
+ * ONLY for a single program to load, ABSENT for a map that is not created.
  *
  * The executable has a syscall() of its own, which the dynamic linker prefers to libc's: BPF_PROG_LOAD of the object's
  * programs is written down and answered with a descriptor of /dev/null, so that programs which this kernel refuses can be
@@ -163,7 +163,8 @@ static int handle_exactly(const char *section, enum bpf_prog_type type, enum bpf
 int main(int argc, char **argv)
 {
 	LIBBPF_OPTS(bpf_object_open_opts, opts);
-	const char *only = getenv("ONLY");
+	const char *only = getenv("ONLY"), *absent = getenv("ABSENT");
+	struct bpf_map *map;
 	struct bpf_program *prog;
 	struct bpf_object *probe;
 	int error;
@@ -194,6 +195,9 @@ int main(int argc, char **argv)
 		return 1;
 	bpf_object__for_each_program(prog, object)
 		bpf_program__set_autoload(prog, !only || !strcmp(only, bpf_program__name(prog)));
+	bpf_object__for_each_map(map, object)
+		if (absent && !strcmp(absent, bpf_map__name(map)))
+			bpf_map__set_autocreate(map, false);
 	printf("{");
 	error = bpf_object__load(object);
 	printf("%s\"error\":%d}\n", first_program ? "" : "],", error);

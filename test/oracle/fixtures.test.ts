@@ -1,6 +1,7 @@
 /** Our spec of each fixture that libbpf 1.1 can read against what libbpf would load. */
 import { readFileSync, readdirSync } from 'node:fs';
 import { basename } from 'node:path';
+import { fillReferences } from '#src/loader/instructions.js';
 import { parseBtf } from '#src/reloc/btf.js';
 import { relocateCore } from '#src/reloc/core.js';
 import { parseObject } from '#src/reloc/object.js';
@@ -22,4 +23,16 @@ suite('oracle: fixtures', (test) => {
       assert.equal(differences(relocateCore(spec, { vmlinux }).spec, libbpf().dump(bytes, name), { withCore: true }), []);
     });
   }
+
+  test.needing(NEEDS, 'fillReferences puts in the place of a map that is not created what libbpf puts there', () => {
+    const bytes = new Uint8Array(readFileSync('fixtures/loader/refused.bpf.o'));
+    const { programs, maps } = parseObject(bytes, { name: 'refused' });
+    const program = programs.find(({ name }) => name === 'not_released')!;
+    const insns = fillReferences(program, {
+      mapFd: () => undefined, mapIndex: (name) => maps.findIndex((map) => map.name === name),
+      extern: () => undefined, externIndex: () => -1, btfFd: () => 0, btfIndex: () => 0,
+    });
+    const { programs: dumped } = libbpf().dump(bytes, 'refused', { ONLY: program.name, ABSENT: 'events' });
+    assert.is(Buffer.from(insns).toString('hex'), dumped![0]!.insns);
+  });
 });
