@@ -174,25 +174,24 @@ export const SECTION_PREFIXES: readonly string[] = ROWS.map(([prefix]) => prefix
  */
 export function parseSection(name: string): Section | undefined {
   const plain = name.startsWith('?') ? name.slice(1) : name;
-  for (const [prefix, match, type, attach, flags, kind, since] of ROWS as readonly Row[]) {
-    const whole = plain === prefix;
-    if (!whole && !(match === 'argument' && plain.startsWith(`${prefix}/`))) continue;
-    const has = (flag: Flag) => flags.split(' ').includes(flag);
-    return {
-      prefix,
-      argument: whole ? '' : plain.slice(prefix.length + 1),
-      type: ProgType[type],
-      attachType: attach === '' ? undefined : AttachType[attach],
-      kind,
-      sleepable: has('sleepable'),
-      btf: has('btf'),
-      frags: has('frags'),
-      optional: has('optional'),
-      returns: has('return'),
-      since,
-    };
-  }
-  return undefined;
+  // no row is taken apart before it is the one: taking apart 100 of them is half a millisecond of a cold load
+  const row = (ROWS as readonly Row[]).find((each) => plain === each[0] || (each[1] === 'argument' && plain[each[0].length] === '/' && plain.startsWith(each[0])));
+  if (!row) return undefined;
+  const [prefix, , type, attach, flags, kind, since] = row;
+  const has = (flag: Flag) => flags.split(' ').includes(flag);
+  return {
+    prefix,
+    argument: plain.slice(prefix.length + 1),
+    type: ProgType[type],
+    attachType: attach === '' ? undefined : AttachType[attach],
+    kind,
+    sleepable: has('sleepable'),
+    btf: has('btf'),
+    frags: has('frags'),
+    optional: has('optional'),
+    returns: has('return'),
+    since,
+  };
 }
 
 /**

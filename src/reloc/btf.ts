@@ -219,8 +219,13 @@ class ParsedBtf implements Btf {
     const at = owner.#at(id);
     const count = owner.#u32(at + 4) & 0xffff;
     const wanted = utf8.encode(`${name}\0`);
+    const view = owner.#view;
+    const text = owner.#strings - owner.#startString;
     for (let index = 0, m = at + 12; index < count; index++, m += 12) {
-      const offset = owner.#u32(m);
+      const offset = view.getUint32(m, true);
+      // a byte tells most of them apart, without a call
+      const first = offset < owner.#startString ? undefined : owner.bytes[text + offset];
+      if (first !== wanted[0] && first !== 0 && first !== undefined) continue;
       if (offset === 0 || owner.#begins(id, offset, wanted)) found.push(index);
     }
     return found;
