@@ -16,7 +16,7 @@ export interface BenchOptions {
 /** One line of a report: the same thing done by several sides. */
 export interface Row {
   readonly name: string;
-  readonly unit: 'ns' | 'us' | 'ms';
+  readonly unit: 'ns' | 'us' | 'ms' | 'MiB';
   /** side -> one number per repetition, in `unit`; every side has as many */
   readonly samples: Readonly<Record<string, readonly number[]>>;
 }

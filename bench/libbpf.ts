@@ -1,12 +1,16 @@
 /**
- * This project against libbpf in C, on the same objects: load and attach in a fresh process, process start to first event,
- * drain of a full 16 MiB ring buffer, single map operations. Three sides: the native program (bench/native/), this project's
- * TypeScript API (bench/typescript.ts), and a guest in Wasm (fixtures/bench.wasm). Needs root
- * and a mounted tracefs, which main.ts sees to.
+ * This project against libbpf in C, on the same objects: load and attach in a fresh process, many loads in a row, process
+ * start to first event, drain of a full 16 MiB ring buffer, single map operations. Three sides: the native program
+ * (bench/native/), this project's TypeScript API (bench/typescript.ts), and a guest in Wasm (fixtures/bench.wasm). Needs root and
+ * a mounted tracefs, which main.ts sees to.
  */
 import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { toolObjects } from '#test/oracle/libbpf.js';
 import { interleave, type BenchOptions, type Report, type Row, type Sample } from './harness.js';
 import { buildNative, libbpfVersion } from './native.js';
 import { Worker } from './worker.js';
@@ -25,6 +29,8 @@ export async function run({ quick, note }: BenchOptions): Promise<Report> {
     [NATIVE_SIDE]: () => once(new Worker('native', native.worker, []), `load ${EXECSNOOP}`),
     [API_SIDE]: () => once(new Worker('typescript', process.execPath, [TYPESCRIPT]), `load ${EXECSNOOP}`),
   }, { rounds, warmup: 1, unit: 'ms' }));
+
+  rows.push(...await toolSeries(native.worker, rounds, note));
 
   note('start to first event');
   rows.push(...await interleave({
@@ -60,6 +66,45 @@ export async function run({ quick, note }: BenchOptions): Promise<Report> {
       'The ring buffer is full (233 016 events of 64 bytes) before the clock starts, and every event is checked for its order. Map operations are one at a time, 4-byte keys and 8-byte values.',
     ],
   };
+}
+
+/** The objects of Debian's libbpf-tools that both sides load here, in one process one after the other, the first one cold. None without the package. */
+async function toolSeries(native: string, rounds: number, note: BenchOptions['note']): Promise<Row[]> {
+  const folder = mkdtempSync(join(tmpdir(), 'bench-series-'));
+  const sides: Readonly<Record<string, () => Worker>> = {
+    [NATIVE_SIDE]: () => new Worker('native', native, []),
+    [API_SIDE]: () => new Worker('typescript', process.execPath, [TYPESCRIPT]),
+  };
+  const list = join(folder, 'list'), run = async (make: () => Worker): Promise<Record<string, number>> => {
+    const worker = make();
+    try {
+      return await worker.ask(`series ${list}`);
+    } finally {
+      await worker.close();
+    }
+  };
+  try {
+    const files: string[] = [];
+    for (const [name, bytes] of toolObjects()) {
+      const file = join(folder, `${name}.bpf.o`);
+      writeFileSync(file, bytes);
+      writeFileSync(list, `${file}\n`);
+      const both = [(await run(sides[NATIVE_SIDE]))['loaded'], (await run(sides[API_SIDE]))['loaded']];
+      if (both.every((loaded) => loaded === 1)) files.push(file);
+      else note(`${name}: loaded by ${both[0]} of ${NATIVE_SIDE}, ${both[1]} of ${API_SIDE}`);
+    }
+    if (files.length === 0) return [];
+    note(`${files.length} objects in a row`);
+    writeFileSync(list, files.map((file) => `${file}\n`).join(''));
+    const found = await interleave(Object.fromEntries(Object.entries(sides).map(([side, make]) => [side, async (): Promise<Sample> => {
+      const { series, loaded, peak } = await run(make) as { series: number; loaded: number; peak: number };
+      if (loaded !== files.length) throw new Error(`${side} loads ${loaded} of ${files.length} objects`);
+      return { [`load of ${files.length} libbpf-tools objects in a row`]: series / 1e6, 'their peak of resident memory': peak / 1024 };
+    }])), { rounds, warmup: 1, unit: 'ms' });
+    return found.map((row) => row.name.includes('memory') ? { ...row, unit: 'MiB' } : row);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 }
 
 const NAMES: Readonly<Record<string, string>> = {

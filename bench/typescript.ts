@@ -35,6 +35,22 @@ function load(file: string): string {
   return word('load', 1, now() - start);
 }
 
+/** Opens, loads and releases one object after the other; those that do not load are not counted. */
+function series(list: string): string {
+  const files = readFileSync(list, 'utf8').trim().split('\n');
+  let loaded = 0;
+  const start = now();
+  for (const file of files) {
+    try {
+      loadFile(file).close();
+      loaded++;
+    } catch {
+      // the count tells
+    }
+  }
+  return [word('series', 1, now() - start), word('loaded', 1, loaded), word('peak', 1, process.resourceUsage().maxRSS)].join(' ');
+}
+
 async function open(file: string): Promise<string> {
   const { RingBuffer } = await import('#src/kernel/ring-buffer.js');
   object = loadFile(file);
@@ -122,7 +138,7 @@ function maps(file: string, count: number): string {
 }
 
 const COMMANDS: Readonly<Record<string, (...args: string[]) => string | Promise<string>>> = {
-  load, open, drain, close, maps: (file, count) => maps(file, Number(count)),
+  load, series, open, drain, close, maps: (file, count) => maps(file, Number(count)),
 };
 
 for await (const line of createInterface({ input: process.stdin })) {

@@ -6,14 +6,19 @@
  *   open FILE    the same with fixtures/bench.bpf.o, without a time
  *   drain        fills the ring, then takes every event out of it
  *   close        releases the object
+ *   series LIST  opens and loads the objects whose paths LIST has, one a line, and releases each; also says how many loaded, and
+ *                the peak of resident memory in KiB
  *   maps FILE COUNT  COUNT element operations of each kind, on an object that is not attached: a traced bpf(2) is a slow one
  *
  * Build: gcc -O2 worker.c -lbpf (Debian's libbpf-dev).
  */
+#include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <sys/resource.h>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include "../../fixtures/bench.h"
@@ -80,6 +85,37 @@ static void load_and_attach(const char *file)
 	bpf_object__for_each_program(program, loaded)
 		attach(program);
 	printf("load=1:%lld\n", now_ns() - before);
+}
+
+static int quiet(enum libbpf_print_level level, const char *format, va_list arguments)
+{
+	(void)level;
+	(void)format;
+	(void)arguments;
+	return 0;
+}
+
+static void series(const char *list)
+{
+	char file[4096];
+	struct rusage usage;
+	long long loaded = 0, before;
+	FILE *files = fopen(list, "r");
+	if (!files)
+		check(-errno, list);
+	libbpf_set_print(quiet);
+	before = now_ns();
+	while (fgets(file, sizeof(file), files)) {
+		file[strcspn(file, "\n")] = 0;
+		struct bpf_object *one = bpf_object__open_file(file, NULL);
+		if (one && bpf_object__load(one) == 0)
+			loaded++;
+		bpf_object__close(one);
+	}
+	before = now_ns() - before;
+	fclose(files);
+	getrusage(RUSAGE_SELF, &usage);
+	printf("series=1:%lld loaded=1:%lld peak=1:%ld\n", before, loaded, usage.ru_maxrss);
 }
 
 static void start(const char *file)
@@ -177,6 +213,8 @@ int main(void)
 	while (fgets(line, sizeof(line), stdin)) {
 		if (sscanf(line, "load %4095s", file) == 1) {
 			load_and_attach(file);
+		} else if (sscanf(line, "series %4095s", file) == 1) {
+			series(file);
 		} else if (sscanf(line, "open %4095s", file) == 1 && !object) {
 			start(file);
 		} else if (strcmp(line, "drain\n") == 0 && object) {
