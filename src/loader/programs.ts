@@ -102,17 +102,25 @@ export function loadProgram(program: ProgramSpec, section: Section, insns: Uint8
 }
 
 /** struct bpf_func_info: insn_off, type_id */
-function funcInfo(program: ProgramSpec): Records {
-  return { recSize: 8, bytes: words(program.functions.flatMap(({ insn, typeId }) => [insn, typeId])) };
+function funcInfo({ functions }: ProgramSpec): Records {
+  const words = new Uint32Array(functions.length * 2);
+  functions.forEach(({ insn, typeId }, i) => {
+    words[i * 2] = insn;
+    words[i * 2 + 1] = typeId;
+  });
+  return { recSize: 8, bytes: new Uint8Array(words.buffer) };
 }
 
 /** struct bpf_line_info: insn_off, file_name_off, line_off, line_col */
-function lineInfo(program: ProgramSpec): Records {
-  return { recSize: 16, bytes: words(program.lines.flatMap(({ insn, fileNameOff, lineOff, lineCol }) => [insn, fileNameOff, lineOff, lineCol])) };
-}
-
-function words(values: readonly number[]): Uint8Array {
-  return new Uint8Array(Uint32Array.from(values).buffer);
+function lineInfo({ lines }: ProgramSpec): Records {
+  const words = new Uint32Array(lines.length * 4);
+  lines.forEach(({ insn, fileNameOff, lineOff, lineCol }, i) => {
+    words[i * 4] = insn;
+    words[i * 4 + 1] = fileNameOff;
+    words[i * 4 + 2] = lineOff;
+    words[i * 4 + 3] = lineCol;
+  });
+  return { recSize: 16, bytes: new Uint8Array(words.buffer) };
 }
 
 function explain(program: ProgramSpec, section: Section, error: SyscallError, raw: string, source: SourceLines, options: ProgramOptions): Error {
