@@ -2,7 +2,7 @@
 import { I32, V128, type ValType } from '../types.js';
 import { JsBody, Refused } from './body.js';
 import { closeTry, closeTryTable, opening } from './exceptions.js';
-import { condition } from './operands.js';
+import { TRAPS, condition } from './operands.js';
 import { charges } from './shape.js';
 
 const MAX_NESTING = 150;
@@ -187,8 +187,11 @@ export class JsControl extends JsBody {
     return lines.join(' ');
   }
 
+  // what a branch leaves behind may trap, and has to do so first
+
   branch(label: Label): void {
     const n = this.#arity(label);
+    this.flush(TRAPS);
     this.settleFrom(this.height - n);
     this.temporaries.save();
     this.line(this.#goTo(label));
@@ -196,7 +199,7 @@ export class JsControl extends JsBody {
 
   branchIf(label: Label): void {
     const test = this.pop();
-    this.order(test);
+    this.flush(TRAPS);
     this.settleFrom(this.height - this.#arity(label));
     if (label.kind !== 'func') this.temporaries.save();
     this.line(`if (${condition(test)}) { ${this.#goTo(label)} }`);
@@ -204,6 +207,7 @@ export class JsControl extends JsBody {
 
   /** @param test JavaScript's condition */
   branchWhere(label: Label, test: string): void {
+    this.flush(TRAPS);
     this.temporaries.save();
     this.settleFrom(this.height - this.#arity(label));
     this.line(`if (${test}) { ${this.#goTo(label)} }`);
@@ -211,7 +215,7 @@ export class JsControl extends JsBody {
 
   branchTable(labels: Int32Array, n: number): void {
     const index = this.pop();
-    this.order(index);
+    this.flush(TRAPS);
     this.settleFrom(this.height - this.#arity(this.label(labels[n])));
     this.temporaries.save();
     this.line(`switch (${index.text}) {`);
@@ -230,6 +234,7 @@ export class JsControl extends JsBody {
 
   return(): void {
     const { results } = this.type;
+    this.flush(TRAPS, this.height - results.length);
     if (results.length > 1) this.settleFrom(this.height - results.length);
     else if (results.length === 1) this.order(this.stack[this.height - 1]);
     this.line(this.#goTo(this.labels[0]));

@@ -7,7 +7,7 @@ import { I32, type FuncType } from '../types.js';
 import { deferred } from './cold.js';
 import type { JsControl } from './control.js';
 import { inTry } from './exceptions.js';
-import { isFixed } from './operands.js';
+import { TRAPS, isFixed } from './operands.js';
 
 export function tailCall(s: JsControl, index: number): void {
   const { module } = s.code;
@@ -44,6 +44,7 @@ function through(s: JsControl, type: FuncType, funcOf: (text: string) => string,
 /** Arguments go to the frame's first slots, upwards, so that none is overwritten. */
 function leaveTo(s: JsControl, { params }: FuncType, callee: string): void {
   const first = s.height - params.length;
+  s.flush(TRAPS, first);
   params.forEach((type, i) => {
     const operand = s.stack[first + i];
     if (!isFixed(operand) || type !== I32 && operand.local >= 0) s.settle(first + i);
