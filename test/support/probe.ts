@@ -3,6 +3,7 @@
  * Also the little world that probes look at: a pair of network interfaces in a namespace, and what tests may lack for it.
  */
 import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { createSocket } from 'node:dgram';
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { Need } from './suite.js';
@@ -138,3 +139,22 @@ export function needsCommand(command: string, debianPackage: string): Need {
 }
 
 export const needsRoot: Need = { name: 'root', missing: process.getuid?.() === 0 ? undefined : 'loads BPF programs' };
+export const needsVeth: Need = { name: 'veth', missing: whyNoVeth() };
+
+function whyNoVeth(): string | undefined {
+  if (needsRoot.missing) return needsRoot.missing;
+  const name = `wbt${process.pid}`;
+  const { status, stderr, error } = spawnSync('ip', ['link', 'add', name, 'type', 'veth', 'peer', 'name', `${name}p`], { encoding: 'utf8' });
+  if (status !== 0) return error?.message ?? `this kernel makes no such interface: ${stderr.trim()}`;
+  execFileSync('ip', ['link', 'delete', name]);
+  return undefined;
+}
+
+/** Sends so many datagrams of so many bytes to a port where nobody listens. */
+export async function send(to: string, port: number, count: number, bytes: number): Promise<void> {
+  const socket = createSocket('udp4');
+  // a refused datagram is not what the test is about
+  socket.on('error', () => {});
+  for (let i = 0; i < count; i++) await new Promise((resolve) => socket.send(Buffer.alloc(bytes), port, to, resolve));
+  await new Promise<void>((resolve) => socket.close(resolve));
+}
