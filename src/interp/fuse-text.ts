@@ -309,7 +309,8 @@ class RegionText {
         return `${name}${write}`;
       });
     for (const name of assigned) this.#mark(name);
-    return replaced;
+    // a typed array keeps the low bits of what it is given, a variable all of it: shr_u gives a number without sign
+    return replaced.replace(/^(v\d+) = ([^;]*);$/, '$1 = ($2) | 0;');
   }
 
   #read(file: 'I32' | 'F64', slot: number): string {
