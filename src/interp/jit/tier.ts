@@ -142,7 +142,8 @@ export class Tier {
   /** Calls and back-edges that the interpreter may run before it asks again. */
   patience(pc: number): number {
     const index = this.inst.code.functionAt(pc) as number | undefined;
-    if (index === undefined) return 1;
+    // a return to a boundary: a frame that goes on behind it may be taken over at its next back-edge
+    if (index === undefined) return 0;
     const state = this.#state(index);
     if (state.refused) return Infinity;
     // not called often enough, but it loops
