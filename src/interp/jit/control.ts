@@ -37,6 +37,8 @@ export interface Label {
 
 export class JsControl extends JsBody {
   readonly labels: Label[] = [];
+  /** values that branches carry, each a statement: text that the number of instructions says nothing of */
+  carried = 0;
   /** how many labels are around the outermost loop in which the fuel is in the variable n; -1 where it is in U[0] */
   #counting = -1;
   #labelCount = 0;
@@ -169,6 +171,7 @@ export class JsControl extends JsBody {
 
   #goToBlock(label: Label): string {
     const n = this.#arity(label);
+    this.carried += n;
     const lines: string[] = [];
     for (let i = 0; i < n; i++) {
       const from = this.stack[this.height - n + i];

@@ -87,7 +87,7 @@ class Emitter extends JsControl {
         }
         continue;
       }
-      if (++this.#instructions > MAX_INSTRUCTIONS || this.height > MAX_OPERANDS) throw new Refused();
+      if (++this.#instructions + this.carried > MAX_INSTRUCTIONS || this.height > MAX_OPERANDS) throw new Refused();
       this.temporaries.limit();
       if (op <= 0x0b || op === 0x18 || op === 0x19 || op === 0x1f) this.floatsOf.clear();
       dead = this.#instruction(instr);
