@@ -133,8 +133,13 @@ export function legacyCatch(s: JsControl, tag: number, dead: boolean): void {
 /** The end of a `try`, whose label is no longer on the stack; text that only its handlers have. */
 export function closeTry(s: JsControl, label: Label): void {
   if (label.silent || label.entered || label.delegated) return;
-  if (!label.inCatch) s.line('} catch (e) { throw e; }');
-  else s.line(label.all ? '} }' : '} else throw e; }');
+  if (!label.inCatch) {
+    // what was handed to it is on its way to any handler from here on
+    s.variable('g');
+    s.line(`} catch (e) { if (g === ${label.id}) g = 0; throw e; }`);
+  } else {
+    s.line(label.all ? '} }' : '} else throw e; }');
+  }
 }
 
 export function delegate(s: JsControl, depth: number, dead: boolean): void {
