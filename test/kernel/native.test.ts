@@ -25,7 +25,7 @@ suite('kernel/ffi/native', (test) => {
   test('a missing binding is named, with the way out', () => {
     const folder = mkdtempSync(join(tmpdir(), 'kernel-test-'));
     try {
-      for (const part of ['errors.js', 'kernel']) cpSync(join('dist', part), join(folder, part), { recursive: true });
+      for (const part of ['errors.js', 'kernel']) cpSync(join('dist/es', part), join(folder, part), { recursive: true });
       const out = node(`import { writeFileSync } from 'node:fs'; writeFileSync('package.json', '{"type":"module"}'); ${attempt('./kernel/ffi/syscall.js')}`, folder);
       assert.match(out, /^UNSUPPORTED system calls on linux \w+ is not supported here \(ffi-rs has no native binding here: Cannot find module '@yuuang\/ffi-rs-linux-\w+-gnu'; reinstall with npm ci\)\n$/);
     } finally {
