@@ -27,6 +27,7 @@ const MAX_WORDS = 50_000;
 const MAX_NUMBERS = 1 << 20;
 
 const CALL = coreOp('call'), CALL_INDIRECT = coreOp('call_indirect'), CALL_LAZY = coreOp('call.lazy');
+const throughFiles = throughGlobals(FILES);
 const HELPERS = Object.keys(meaning).filter((name) => name !== 'MEANING');
 
 /** results of lanes that are read from elsewhere (vector-gen.ts) */
@@ -192,7 +193,7 @@ ${texts.map((region, i) => `case ${first + i}: {\n${region}\n}\n`).join('')}defa
 } } catch (error) { STATE[${STATE_TRAP}] = pc; throw error; } finally { STATE[${STATE_FUEL}] = fuel; STATE[${STATE_SP}] = sp; STATE[${STATE_FP}] = fp; }
 return pc; };
 //# sourceURL=wasm-fused:${name}`;
-    return new Function('$', throughGlobals(source))({ ...meaning, m: this.#machine, STATE, T8, T16, T32 }) as Fused;
+    return new Function('$', throughFiles(source))({ ...meaning, m: this.#machine, STATE, T8, T16, T32 }) as Fused;
   }
 
   /** Calls that have not been carried out yet become those of a known position. */

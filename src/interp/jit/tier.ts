@@ -3,6 +3,8 @@
  * go, and knows at which positions of the interpreter's code a frame can be taken over. Running is run.ts's business.
  */
 import { FILES } from '../files.js';
+import { throughGlobals } from '../globals.js';
+import { HEADER } from '../lower.js';
 import type { WasmInstance } from '../instance.js';
 import type { WasmMemory } from '../memory.js';
 import * as meaning from '../meaning.js';
@@ -54,17 +56,9 @@ const BEFORE_TAKING_OVER = 4;
 interface Loop { readonly offset: number; left: number; cell: Cell | undefined }
 interface State { calls: number; /** calls and back-edges that the interpreter runs before it is compiled all the same */ patience: number; cell: Cell; /** it stays with the interpreter */ refused: boolean; positions: Positions | undefined; frameSize: number; readonly loops: Map<number, Loop>; code: Emitted | undefined }
 
-const { I32, F32, L32, I64, F64, S32, VF32, VF64 } = FILES;
+const { I32 } = FILES;
 const NAMES = Object.keys({ ...meaning, ...helpers }).filter((name) => name !== 'MEANING');
-/**
- * The machine's arrays under names of the global object, which V8 takes for constants in all code, also in that which it makes
- * of a running loop; of the constants around a function it does so only when the function is called.
- */
-const GLOBALS = { I32, F32, L32, I64, F64, S32, VF32, VF64, ...SCRATCH, U: FUEL_LEFT };
-let suffix = 0;
-while (`wasm$I32$${suffix}` in globalThis) suffix++;
-for (const [name, value] of Object.entries(GLOBALS)) Object.defineProperty(globalThis, `wasm$${name}$${suffix}`, { value, configurable: true });
-const global = (text: string) => text.replaceAll(/\b(?:V?F(?:32|64)|I(?:32|64)|[LS]32|X[A-Z]?\d+|U)(?=\[)/g, (name) => `wasm$${name}$${suffix}`);
+const global = throughGlobals({ ...FILES, ...SCRATCH, U: FUEL_LEFT });
 
 const PRELUDE = `"use strict"; const { K, KF, INST, begin, leave, stop, defer, carryOut, copied, filled, getRef, setRef, unaligned, exception, raise, caught, unpack, isOf, newStruct, TAGS, F, ${NAMES.join(', ')} } = $;\n`;
 
@@ -126,7 +120,7 @@ export class Tier {
     if (index === undefined) return undefined;
     const state = this.#state(index);
     if (state.refused) return undefined;
-    if (pc === this.inst.code.entry(index) + 3) {
+    if (pc === this.inst.code.entry(index) + HEADER) {
       if (state.calls++ < this.policy.calls) return undefined;
       this.#compile(index, state);
       if (state.refused) return undefined;
