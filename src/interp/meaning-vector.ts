@@ -34,6 +34,20 @@ type Table = { readonly [op: string]: VectorMeaning };
 export const lanesOf = (view: View): number => 128 / bitsOf(view);
 export const bitsOf = (view: View): Bits => Number(view.slice(1)) as Bits;
 
+/**
+ * The text with `put` in place of each lane that it names: `a.S8[…]`; `d` is the result's.
+ * @param put is given the operand, the view, and what gives the index, in which lanes are replaced, too
+ */
+export function replaceLanes(text: string, put: (operand: string, view: View, index: () => string) => string): string {
+  const start = /\b([abcd])\.([SUF]\d+)\[/.exec(text);
+  if (!start) return text;
+  const [opening, operand, view] = start;
+  const from = start.index + opening.length;
+  let to = from;
+  for (let depth = 1; depth > 0; to++) depth += text[to] === '[' ? 1 : text[to] === ']' ? -1 : 0;
+  return text.slice(0, start.index) + put(operand, view as View, () => replaceLanes(text.slice(from, to - 1), put)) + replaceLanes(text.slice(to), put);
+}
+
 const each = (view: View, text: string, before?: string): VectorMeaning => ({ kind: 'each', view, text, ...before === undefined ? {} : { before } });
 const cross = (view: View, text: string, before?: string): VectorMeaning => ({ kind: 'cross', view, text, ...before === undefined ? {} : { before } });
 const scalar = (text: string): VectorMeaning => ({ kind: 'scalar', texts: [text] });

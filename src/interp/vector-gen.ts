@@ -7,7 +7,7 @@
  * bytes of the immediate in four words.
  */
 import { CORE_NAMES, FIRST_VECTOR } from './core.js';
-import { vectorMeanings, bitsOf, lanesOf, type VectorMeaning, type View } from './meaning-vector.js';
+import { vectorMeanings, bitsOf, lanesOf, replaceLanes, type VectorMeaning, type View } from './meaning-vector.js';
 import { VECTOR_ROWS } from './opcodes-vector.js';
 
 /** More lanes than so many are a loop, which is shorter and as fast. */
@@ -65,17 +65,12 @@ function functionOf(name: string, { text, words }: Body): string {
 
 /** `a.S8[3]` as an element of the file, behind the operand's first one, which is added to `used`. */
 function laneAccess(text: string, used: Set<string>): string {
-  const start = /\b([abcd])\.([SUF]\d+)\[/.exec(text);
-  if (!start) return text;
-  const [opening, operand, view] = start;
-  const from = start.index + opening.length;
-  let to = from;
-  for (let depth = 1; depth > 0; to++) depth += text[to] === '[' ? 1 : text[to] === ']' ? -1 : 0;
-  const base = `${operand}${bitsOf(view as View)}`;
-  used.add(base);
-  const index = laneAccess(text.slice(from, to - 1), used);
-  const sum = index === '0' ? base : `${base} + ${/[>&?-]/.test(index) ? `(${index})` : index}`;
-  return `${text.slice(0, start.index)}${fileOf(view as View)}[${sum}]${laneAccess(text.slice(to), used)}`;
+  return replaceLanes(text, (operand, view, index) => {
+    const base = `${operand}${bitsOf(view)}`;
+    used.add(base);
+    const at = index();
+    return `${fileOf(view)}[${at === '0' ? base : `${base} + ${/[>&?-]/.test(at) ? `(${at})` : at}`}]`;
+  });
 }
 
 /** bits of a lane -> how far a slot is shifted to give its first lane */

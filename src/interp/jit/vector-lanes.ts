@@ -3,7 +3,7 @@
  * words of 32 bits and put together again. Where a lane's place is only known when it runs, or lanes have 64 bits, the text is
  * put to work on scratch vectors instead. Knows no operand stack.
  */
-import { bitsOf, lanesOf, type VectorMeaning, type View } from '../meaning-vector.js';
+import { bitsOf, lanesOf, replaceLanes, type VectorMeaning, type View } from '../meaning-vector.js';
 import { laneText } from '../vector-gen.js';
 import type { Form } from './vector-forms.js';
 
@@ -103,12 +103,5 @@ export function scratchLanes(meaning: VectorMeaning & { readonly kind: 'each' | 
 
 /** A text that names lanes of scratch vectors. */
 export function scratchText(text: string): string {
-  const start = /\b([abc])\.([SUF]\d+)\[/.exec(text);
-  if (!start) return text;
-  const [opening, operand, view] = start;
-  const from = start.index + opening.length;
-  let to = from;
-  for (let depth = 1; depth > 0; to++) depth += text[to] === '[' ? 1 : text[to] === ']' ? -1 : 0;
-  const first = 'abc'.indexOf(operand) * lanesOf(view as View);
-  return `${text.slice(0, start.index)}X${view}[${first} + (${scratchText(text.slice(from, to - 1))})]${scratchText(text.slice(to))}`;
+  return replaceLanes(text, (operand, view, index) => `X${view}[${'abc'.indexOf(operand) * lanesOf(view)} + (${index()})]`);
 }
