@@ -5,9 +5,7 @@
 import { BtfError } from '../errors.js';
 import { parseBtf, type Btf } from '../reloc/btf.js';
 import { parseElf } from '../reloc/elf.js';
-import { readBinary } from './wasm.js';
-
-const ELF_MAGIC = 0x464c457f;
+import { kindOf, readBinary } from './wasm.js';
 
 /**
  * The types of a file.
@@ -16,8 +14,7 @@ const ELF_MAGIC = 0x464c457f;
  * @throws BtfError (BPF_BTF), ElfError (BPF_ELF)
  */
 export function btfOf(bytes: Uint8Array, options: { readonly source: string; readonly base?: Btf }): Btf {
-  const elf = bytes.length >= 4 && new DataView(bytes.buffer, bytes.byteOffset, 4).getUint32(0, true) === ELF_MAGIC;
-  if (!elf) return parseBtf(bytes, options);
+  if (kindOf(bytes) !== 'elf') return parseBtf(bytes, options);
   const section = parseElf(bytes, { file: options.source }).section('.BTF');
   if (section === undefined) throw new BtfError('the ELF file has no section ".BTF" (it is of a kernel without CONFIG_DEBUG_INFO_BTF, or stripped of it)', { source: options.source });
   return parseBtf(section.data, options);
