@@ -6,6 +6,7 @@
 import { Reader } from '../bytes.js';
 import { BtfError, hex } from '../errors.js';
 import type { Btf } from './btf.js';
+import { MAGIC, VERSION } from './btf-layout.js';
 import { INSN_SIZE } from './insn.js';
 import { CORE_KINDS, type CoreKind } from './spec.js';
 
@@ -21,7 +22,6 @@ export interface BtfExt {
 }
 
 const SOURCE = 'section ".BTF.ext"';
-const MAGIC = 0xeb9f;
 /** Bytes of the header without and with the words of the CO-RE part. */
 const HEADER = 24;
 const HEADER_WITH_CORE = 32;
@@ -38,7 +38,7 @@ export function parseBtfExt(bytes: Uint8Array, btf: Btf): BtfExt {
   const magic = r.u16();
   if (magic !== MAGIC) throw fault(magic === 0x9feb ? 'big-endian, only little-endian is read (compile with -target bpfel)' : `magic is ${hex(magic)}, not ${hex(MAGIC)}`, 0);
   const version = r.u8();
-  if (version !== 1) throw fault(`version is ${version}, not 1`, 2);
+  if (version !== VERSION) throw fault(`version is ${version}, not ${VERSION}`, 2);
   r.u8();
   const headerLength = r.u32();
   if (headerLength < HEADER || headerLength > bytes.length) throw fault(`header length is ${headerLength}, outside of ${HEADER} … ${bytes.length}`, 4);

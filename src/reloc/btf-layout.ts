@@ -11,9 +11,20 @@ export const BTF_KINDS = [
 export type BtfKind = (typeof BTF_KINDS)[number];
 
 /** Bytes of `struct btf_header` that every version has, and those up to its newest known field (layout_len). */
-const HEADER = 24;
+export const HEADER = 24;
 const KNOWN_HEADER = 32;
-const MAGIC = 0xeb9f;
+/** Of BTF, and of .BTF.ext. */
+export const MAGIC = 0xeb9f, VERSION = 1;
+
+/**
+ * The `info` of a type:
+ *
+ *   31    30..29  28..24  23..16  15..0
+ *   flag          kind            vlen
+ */
+export function infoOf(kind: BtfKind, vlen: number, flag = false): number {
+  return (flag ? 0x8000_0000 : 0) | BTF_KINDS.indexOf(kind) << 24 | vlen;
+}
 
 /** Bytes after the 12 of `struct btf_type`: fixed, and for each of `vlen` elements. Index is the kind; kind 0 is no type. */
 export const FIXED = new Uint8Array([0, 4, 0, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 4, 0, 0]);
@@ -37,7 +48,7 @@ export function readHeader(bytes: Uint8Array, split: boolean, fail: Fail): Secti
   if (magic === 0x9feb) throw fail('big-endian BTF, only little-endian is supported (compile with -target bpfel)', 0);
   if (magic !== MAGIC) throw fail(`magic is 0x${magic.toString(16)}, not 0x${MAGIC.toString(16)}`, 0);
   const version = view.getUint8(2);
-  if (version !== 1) throw fail(`version is ${version}, not 1`, 2);
+  if (version !== VERSION) throw fail(`version is ${version}, not ${VERSION}`, 2);
   const headerLength = u32(4);
   if (headerLength < HEADER || headerLength > bytes.length) {
     throw fail(`header length is ${headerLength}, outside of ${HEADER} … ${bytes.length}`, 4);

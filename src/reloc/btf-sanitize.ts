@@ -3,7 +3,7 @@
  * that ids and string offsets stay, and the kernel still takes func_info, line_info and the maps' types. Does not find out
  * what a kernel supports (kernel/features.ts). The replacements are those of bpf_object__sanitize_btf, libbpf 1.8.
  */
-import { EACH, FIXED } from './btf-layout.js';
+import { EACH, FIXED, infoOf } from './btf-layout.js';
 import { BTF_KINDS, type Btf, type BtfKind } from './btf.js';
 
 /** What kernels came to know one after the other, by the names of kernel/features.ts. */
@@ -141,7 +141,7 @@ class Sanitizer {
   }
 
   #become(at: number, kind: BtfKind, vlen: number, size?: number): void {
-    this.#set(at + 4, BTF_KINDS.indexOf(kind) << 24 | vlen);
+    this.#set(at + 4, infoOf(kind, vlen));
     if (size !== undefined) this.#set(at + 8, size);
   }
 
@@ -161,7 +161,7 @@ class Sanitizer {
 
   #assemble(): Uint8Array {
     const text = this.#placeholder === 0 ? new Uint8Array(0) : new TextEncoder().encode(`${PLACEHOLDER}\0`);
-    const added = this.#placeholder === 0 ? [] : [this.#strings.length, BTF_KINDS.indexOf('int') << 24, 1, 8];
+    const added = this.#placeholder === 0 ? [] : [this.#strings.length, infoOf('int', 0), 1, 8];
     const typesLength = this.#types.length + added.length * 4;
     const start = this.#head.length;
     const bytes = new Uint8Array(start + typesLength + this.#strings.length + text.length);

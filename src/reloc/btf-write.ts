@@ -2,11 +2,8 @@
  * Writes BTF: a list of types, as btf.ts reads them, to a blob. Equal strings are written once. Does not check that the types make
  * sense, and does not edit a blob in place (btf-patch.ts). Layout: include/uapi/linux/btf.h, Linux 6.18.
  */
-import { BTF_KINDS, type BtfKind, type BtfType } from './btf.js';
-
-const HEADER = 24;
-const MAGIC = 0xeb9f;
-const VERSION = 1;
+import type { BtfType } from './btf.js';
+import { HEADER, MAGIC, VERSION, infoOf } from './btf-layout.js';
 
 /** @param types the first gets id 1, and so on, whatever their own `id` says; the ids inside of them are those of the new blob */
 export function writeBtf(types: readonly BtfType[]): Uint8Array {
@@ -57,14 +54,6 @@ function record(type: BtfType, strings: StringTable): number[] {
     case 'unkn':
       throw new Error('bug: void is no type that is written');
   }
-}
-
-/**
- *   31    30..29  28..24  23..16  15..0
- *   flag          kind            vlen
- */
-function infoOf(kind: BtfKind, vlen: number, flag: boolean): number {
-  return (flag ? 0x8000_0000 : 0) | BTF_KINDS.indexOf(kind) << 24 | vlen;
 }
 
 class StringTable {
