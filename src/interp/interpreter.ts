@@ -13,11 +13,6 @@ function watched(instance: WasmInstance): WasmInstance {
   return instance;
 }
 
-function fuseAll(instance: WasmInstance): WasmInstance {
-  (instance.code.watch as Fuser).fuseAll();
-  return instance;
-}
-
 export const interpreter: Engine = {
   name: 'interpreter',
   suspends: true,
@@ -29,17 +24,5 @@ export const interpreter: Engine = {
   },
   restore(module, imports, snapshot, options) {
     return restore(watched(new WasmInstance(module, imports, options?.limits, undefined, false)), snapshot, options?.references);
-  },
-};
-
-/** The same, with all functions fused from the start: for tests. */
-export const fused: Engine = {
-  ...interpreter,
-  name: 'fused',
-  instantiate(module, imports, options) {
-    return fuseAll(watched(new WasmInstance(module, imports, options?.limits)));
-  },
-  restore(module, imports, snapshot, options) {
-    return restore(fuseAll(watched(new WasmInstance(module, imports, options?.limits, undefined, false))), snapshot, options?.references);
   },
 };

@@ -1,10 +1,11 @@
 /** The ways to run a module that have to agree: every engine of this project, each in the ways that could make a difference. */
 import { compiler, compilerWith, mixed } from '#src/interp/compiler.js';
-import { fused, interpreter } from '#src/interp/interpreter.js';
+import { interpreter } from '#src/interp/interpreter.js';
 import { FEATURES_ALL, type Feature } from '#src/interp/opcodes.js';
 import { runner } from '#src/interp/run.js';
 import { assemble } from '../support/wasm.js';
 import { setInterlude, type OurWay } from './run.js';
+import { fused } from '../support/fused.js';
 
 export interface Way extends OurWay { readonly name: string; readonly features: ReadonlySet<Feature> }
 

@@ -2,12 +2,13 @@
 import type { Engine, Global, Memory, Table, Value } from '#src/interp/engine.js';
 import { WasmGlobal } from '#src/interp/global.js';
 import { compiler, compilerWith, mixed } from '#src/interp/compiler.js';
-import { fused, interpreter } from '#src/interp/interpreter.js';
+import { interpreter } from '#src/interp/interpreter.js';
 import { WasmMemory } from '#src/interp/memory.js';
 import type { GlobalType, MemoryType, TableType } from '#src/interp/module.js';
 import { WasmTable } from '#src/interp/table.js';
 import { v8, V8Global, V8Memory, V8Table } from '#src/interp/v8.js';
 import { V8_CANNOT_TELL } from '#src/interp/v8-trap.js';
+import { fused } from '../support/fused.js';
 
 export interface Subject {
   readonly engine: Engine;

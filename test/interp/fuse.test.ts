@@ -3,10 +3,11 @@ import { spawnSync } from 'node:child_process';
 import type { Trap } from '#src/errors.js';
 import type { Engine, Func } from '#src/interp/engine.js';
 import type { WasmInstance } from '#src/interp/instance.js';
-import { fused, interpreter } from '#src/interp/interpreter.js';
+import { interpreter } from '#src/interp/interpreter.js';
 import { runner } from '#src/interp/run.js';
 import { assert, suite, throwsCode } from '../support/suite.js';
 import { assemble, type Instruction } from '../support/wasm.js';
+import { fused } from '../support/fused.js';
 
 /** `sum(n)` adds what `at(i)` loads for all i below n; the memory has one page. */
 const BODY: readonly Instruction[] = [
