@@ -6,7 +6,7 @@ import { heap } from '../interp/heap.js';
 /** of what V8 allows itself: a collection needs room too */
 const SHARE = 0.6;
 
-/** Loading it takes 2 ms, which only guests with structs and arrays are to pay. */
+/** Loaded only for guests with structs and arrays: it takes its time. */
 const v8 = () => createRequire(import.meta.url)('node:v8') as typeof import('node:v8');
 
 let gc: (() => void) | undefined;

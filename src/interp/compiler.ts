@@ -24,7 +24,7 @@ export function compilerWith(name: string, policy: Policy): Engine {
 /** Compiles every function when it is first called. */
 export const compiler: Engine = compilerWith('compiler', { calls: 0, loops: 4 });
 /**
- * Leaves functions that run seldom, and without long loops, to the interpreter: to compile one takes 1 to 6 ms in a fresh process, which
- * the start of a probe would pay for nine of them.
+ * Leaves functions that run seldom, and without long loops, to the interpreter: the start of a process would otherwise be spent
+ * compiling what it runs once.
  */
 export const mixed: Engine = compilerWith('mixed', { calls: 50, loops: 10_000 });

@@ -13,7 +13,7 @@ export function coreSource(): string {
   return `${HEAD}${coreOps().map((op, number) => op.format === 'cold' || op.format === 'vector' ? '' : caseOf(op, number)).join('')}${TAIL}${names()}`;
 }
 
-/** What core-table.ts says and a run needs: evaluating that file takes 2 ms of a fresh process. */
+/** What core-table.ts says and a run needs: a fresh process is to be spared the making of all of it. */
 function names(): string {
   const list = (items: readonly string[]) => `[\n${`${items.map((item) => `'${item}',`).join(' ')} `.replaceAll(/(.{1,140}) /g, '  $1\n')}]`;
   return `

@@ -44,7 +44,7 @@ export function isLater(value: unknown): value is Promise<unknown> | Generator<G
   return typeof value === 'object' && value !== null && (isPromise(value) || isGenerator(value));
 }
 
-/** Milliseconds; only differences count. The clock of `performance`, for which a fresh process would load 2 ms of node's modules. */
+/** Milliseconds; only differences count. The clock of `performance`, for which a fresh process would have to load more of node's modules. */
 export function now(): number {
   const [seconds, ns] = process.hrtime();
   return seconds * 1e3 + ns / 1e6;

@@ -136,7 +136,7 @@ export class Output {
 
 /**
  * A pipe opened once more, for writes that never block: the flag of the descriptor we were given is also that of other processes,
- * and node's streams, which would set it, take 3 ms to load.
+ * and node's streams, which would set it, take long to load.
  */
 function unblocked(fd: number): number | undefined {
   try {
