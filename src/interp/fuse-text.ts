@@ -8,6 +8,7 @@ import type { ModuleCode } from './code.js';
 import { SLOTS } from './files.js';
 import { isEnd, type Region, type Step } from './fuse-regions.js';
 import { HEADER } from './lower.js';
+import { numberText } from './jit/constants.js';
 import { vectorBody } from './vector-gen.js';
 
 type File = 'I32' | 'F32' | 'I64' | 'F64' | 'L32';
@@ -258,7 +259,7 @@ class RegionText {
         break;
       }
       case 'const64':
-        if (wide !== undefined) return this.#assign(wide, number(this.#double(step)));
+        if (wide !== undefined) return this.#assign(wide, numberText(this.#double(step)));
         break;
       case 'f64.abs': case 'f64.neg': {
         const from = this.#variable('F64', a);
@@ -281,7 +282,7 @@ class RegionText {
   #vector(step: Step): string {
     const { d, a, b } = this.#operands(step);
     const { words } = this.#code;
-    const text = vectorBody(step.op.name).text.replaceAll(/\bcode\[pc \+ (\d)\]/g, (_, word: string) => number(words[step.at + Number(word)]));
+    const text = vectorBody(step.op.name).text.replaceAll(/\bcode\[pc \+ (\d)\]/g, (_, word: string) => numberText(words[step.at + Number(word)]));
     const names = Object.entries({ d: `fp + ${d}`, x: `fp + ${a}`, y: `fp + ${b}`, code: 'words', pc: step.at }).filter(([name]) => new RegExp(`\\b${name}\\b`).test(text));
     return `{ ${names.length > 0 ? `const ${names.map(([name, value]) => `${name} = ${value}`).join(', ')}; ` : ''}${text} }`;
   }
@@ -293,12 +294,12 @@ class RegionText {
     /** variables that the text assigns to */
     const assigned: string[] = [];
     const replaced = text
-      .replaceAll('kf64[%k]', () => Number.isNaN(kf64[k]) ? `kf64[${k}]` : number(kf64[k]))
-      .replaceAll('k32[%k << 1]', () => number(k32[2 * k])).replaceAll('k32[(%k << 1) + 1]', () => number(k32[2 * k + 1]))
+      .replaceAll('kf64[%k]', () => Number.isNaN(kf64[k]) ? `kf64[${k}]` : numberText(kf64[k]))
+      .replaceAll('k32[%k << 1]', () => numberText(k32[2 * k])).replaceAll('k32[(%k << 1) + 1]', () => numberText(k32[2 * k + 1]))
       .replaceAll(' + (%k >>> 0)', () => k === 0 ? '' : ` + ${k >>> 0}`)
-      .replaceAll('%k', () => number(k))
+      .replaceAll('%k', () => numberText(k))
       .replaceAll(/\(code\[pc \+ (\d)\] >>> 0\)/g, (_, word: string) => String(words[step.at + Number(word)] >>> 0))
-      .replaceAll(/code\[pc \+ (\d)\]/g, (_, word: string) => number(words[step.at + Number(word)]))
+      .replaceAll(/code\[pc \+ (\d)\]/g, (_, word: string) => numberText(words[step.at + Number(word)]))
       .replaceAll(TOKEN, (_, file: File | undefined, operand: string | undefined, half: string | undefined, whole: string | undefined, write = '') => {
         const slot = operands[(operand ?? whole) as 'd'];
         if (half !== undefined) return `L32[${half === 'hi' ? `((fp + ${slot}) << 1) + 1` : `(fp + ${slot}) << 1`}]${write}`;
@@ -396,9 +397,4 @@ function address(base: string, k: number): string {
 
 function memory(name: string): string {
   return `${name.startsWith('v') ? 'I32' : 'F64'}[fp + ${name.slice(1)}]`;
-}
-
-/** As text that can stand anywhere in an expression. */
-function number(value: number): string {
-  return Object.is(value, -0) ? '(-0)' : value < 0 ? `(${value})` : String(value);
 }

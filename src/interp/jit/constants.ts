@@ -19,6 +19,11 @@ export function floatText(lo: number, hi: number, single: boolean): string | und
     value = bits.getFloat64(0);
   }
   if (value !== value) return undefined;
+  return numberText(value);
+}
+
+/** As text that can stand anywhere in an expression. */
+export function numberText(value: number): string {
   return Object.is(value, -0) ? '(-0)' : value < 0 ? `(${value})` : String(value);
 }
 
