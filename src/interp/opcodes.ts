@@ -299,8 +299,6 @@ type Rows = (typeof ROWS)[number];
 export type Mnemonic = Rows[1];
 /** Scalar instructions with neither immediates nor a rule of their own: operands in, results out. */
 export type Simple = Extract<(typeof CORE_ROWS)[number], readonly [number, string, '', `${string}:${string}`, Feature]>[1];
-/** Likewise, of vectors. */
-export type SimpleVector = Extract<(typeof VECTOR_ROWS)[number], readonly [number, string, '', `${string}:${string}`, Feature]>[1];
 
 /** mnemonic -> code: `OP['i32.add']` is 0x6a. Not for hot `switch` labels, which have to be literals. */
 export const OP = byName() as { readonly [R in Rows as R[1]]: R[0] };

@@ -3,7 +3,7 @@
  * recursion groups with the same structure are the same types. Types of two modules meet in rtt.ts.
  */
 import { InvalidError } from '../errors.js';
-import type { FieldType, FuncType, Module, RefType, TypeDef, ValType } from './module.js';
+import type { FieldType, Module, RefType, TypeDef, ValType } from './module.js';
 import {
   ANYREF, ARRAYREF, CONCRETE, EQREF, EXNREF, EXTERNREF, FUNCREF, I16, I31REF, I8, NULLEXNREF, NULLEXTERNREF, NULLFUNCREF, NULLREF, STRUCTREF,
   isNullable, isRef, nonNull, typeIndexOf, typeName,
@@ -154,11 +154,6 @@ function abstractBelow(sub: number, type: number): boolean {
 
 export function unknownType(index: number, detail: string): InvalidError {
   return new InvalidError(`unknown type ${index}`, {}, detail);
-}
-
-/** `[i32 (ref null 3)] -> []` */
-export function signatureName({ params, results }: FuncType): string {
-  return `${typeNames(params)} -> ${typeNames(results)}`;
 }
 
 export function typeNames(types: readonly ValType[]): string {
